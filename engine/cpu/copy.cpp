@@ -1,0 +1,127 @@
+// Copies between strided tensors: memory order, conversion, fill.
+#include "cpu/copy.h"
+
+#include "core/threads.h"
+#include "cpu/loops.h"
+
+namespace lampas::cpu {
+
+namespace {
+
+template <size_t Size> void move_block(char* const* p, const bool* single, int64_t n, const EwParams&) {
+  if (!single[1]) {
+    std::memmove(p[0], p[1], size_t(n) * Size);
+    return;
+  }
+  dispatch_size(Size, [&]<class T>(TypeTag<T>) {
+    T v;
+    std::memcpy(&v, p[1], Size);
+    std::fill_n(reinterpret_cast<T*>(p[0]), n, v);
+  });
+}
+
+BlockFn move_of(size_t size) {
+  switch (size) {
+    case 1: return &move_block<1>;
+    case 2: return &move_block<2>;
+    case 4: return &move_block<4>;
+    case 8: return &move_block<8>;
+    default: return &move_block<16>;
+  }
+}
+
+// A copy whose sides are contiguous along different dimensions, in square tiles that fit the first-level cache.
+template <class T> void transpose(const Loop& l, int k) {
+  constexpr int64_t kTile = 32;
+  int64_t rows = l.sizes[k], columns = l.sizes[0];
+  int64_t out_row = l.args[0].strides[k], in_column = l.args[1].strides[0];
+  int64_t row_tiles = (rows + kTile - 1) / kTile, column_tiles = (columns + kTile - 1) / kTile;
+  int64_t outer = l.numel / (rows * columns);
+  parallel_for(0, outer * row_tiles, std::max<int64_t>(1, kGrain / (kTile * columns)), [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin; at < end; at++) {
+      int64_t r0 = at % row_tiles * kTile, r1 = std::min(r0 + kTile, rows), rest = at / row_tiles, out = 0, in = 0;
+      for (int d = 1; d < l.ndim; d++) {
+        if (d == k) continue;
+        out += rest % l.sizes[d] * l.args[0].strides[d];
+        in += rest % l.sizes[d] * l.args[1].strides[d];
+        rest /= l.sizes[d];
+      }
+      for (int64_t tile = 0; tile < column_tiles; tile++) {
+        int64_t c0 = tile * kTile, c1 = std::min(c0 + kTile, columns);
+        for (int64_t r = r0; r < r1; r++) {
+          T* to = reinterpret_cast<T*>(l.args[0].data + out + r * out_row);
+          const char* from = l.args[1].data + in + r * int64_t(sizeof(T));
+          for (int64_t c = c0; c < c1; c++) to[c] = *reinterpret_cast<const T*>(from + c * in_column);
+        }
+      }
+    }
+  });
+}
+
+// Rows of one type, element by element where they are not contiguous on both sides.
+template <class T> void move_row(char* to, int64_t to_step, const char* from, int64_t from_step, int64_t n) {
+  constexpr int64_t item = sizeof(T);
+  T* out = reinterpret_cast<T*>(to);
+  const T* in = reinterpret_cast<const T*>(from);
+  if (to_step == item && from_step == item) {
+    if (n * item >= 64) std::memmove(to, from, size_t(n * item));
+    else
+      for (int64_t i = 0; i < n; i++) out[i] = in[i];
+  } else if (to_step == item && from_step == -item) {
+    for (int64_t i = 0; i < n; i++) out[i] = in[-i];
+  } else if (to_step == item && from_step == 0) {
+    std::fill_n(out, n, *in);
+  } else {
+    for (int64_t i = 0; i < n; i++) *reinterpret_cast<T*>(to + i * to_step) = *reinterpret_cast<const T*>(from + i * from_step);
+  }
+}
+
+template <class T> void move_rows(const Loop& l) {
+  Unlocked unlocked(l.numel);
+  parallel_for(0, l.numel, kGrain, [&](int64_t begin, int64_t end) {
+    int64_t index[Loop::kMaxDims], rest = begin, out = 0, in = 0;
+    for (int d = 0; d < l.ndim; d++) {
+      index[d] = rest % l.sizes[d];
+      rest /= l.sizes[d];
+      out += index[d] * l.args[0].strides[d];
+      in += index[d] * l.args[1].strides[d];
+    }
+    for (int64_t at = begin; at < end;) {
+      int64_t n = std::min(l.sizes[0] - index[0], end - at);
+      move_row<T>(l.args[0].data + out, l.args[0].strides[0], l.args[1].data + in, l.args[1].strides[0], n);
+      at += n;
+      out -= index[0] * l.args[0].strides[0];
+      in -= index[0] * l.args[1].strides[0];
+      index[0] = 0;
+      for (int d = 1; d < l.ndim; d++) {
+        out += l.args[0].strides[d];
+        in += l.args[1].strides[d];
+        if (++index[d] < l.sizes[d]) break;
+        out -= l.sizes[d] * l.args[0].strides[d];
+        in -= l.sizes[d] * l.args[1].strides[d];
+        index[d] = 0;
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void copy(Loop& l) {
+  size_t size = item_size(l.args[0].dtype);
+  if (l.args[0].dtype == l.args[1].dtype && l.ndim > 1 && l.args[0].strides[0] == int64_t(size) && l.args[1].strides[0] != int64_t(size)) {
+    for (int k = 1; k < l.ndim; k++)
+      if (l.args[1].strides[k] == int64_t(size) && l.sizes[k] >= 4) {
+        Unlocked unlocked(l.numel);
+        dispatch_size(size, [&]<class T>(TypeTag<T>) { transpose<T>(l, k); });
+        return;
+      }
+  }
+  if (l.args[0].dtype == l.args[1].dtype && l.types[0] == l.args[0].dtype) {
+    dispatch_size(size, [&]<class T>(TypeTag<T>) { move_rows<T>(l); });
+    return;
+  }
+  run(l, move_of(size), {});
+}
+
+}  // namespace lampas::cpu

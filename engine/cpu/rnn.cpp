@@ -1,0 +1,383 @@
+// A recurrent layer: the input's product for all steps at once, then for each step the recurrent product on weights packed
+// once and one pass over the gates. Every thread owns a range of hidden units through all steps, so that a step needs a
+// single barrier: the pass over the gates follows the product of the same units without one.
+#include "cpu/rnn.h"
+
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "core/allocator.h"
+#include "core/threads.h"
+#include "cpu/fast_exp.h"
+#include "cpu/gemm.h"
+#include "cpu/panels.h"
+
+namespace lampas::cpu {
+
+namespace {
+
+constexpr int64_t kStepWork = 1 << 18;  // multiply-adds of a step worth sharing among threads
+
+template <class V> V sigmoid(V x) { return 1 / (1 + simd::fast_exp(-x)); }
+
+// Whole vectors, or the first lanes of one.
+template <class T> struct Whole {
+  using V = simd::Vec<T>;
+  V load(const T* p) const { return simd::load<V>(p); }
+  void store(T* p, V v) const { simd::store(p, v); }
+};
+
+// Calls f(unit, access) for the vectors of units [begin, end).
+template <class T, class F> inline void for_units(int64_t begin, int64_t end, F&& f) {
+  constexpr int W = simd::kLanes<simd::Vec<T>>;
+  int64_t u = begin;
+  for (; u + W <= end; u += W) f(u, Whole<T>{});
+  if (u < end) f(u, gemm_detail::Lanes<T>(int(end - u)));
+}
+
+// One row of one step. Pointers may be null where the cell has no such value.
+template <class T> struct Row {
+  T* gates;              // forward: products in, values out; backward: saved values
+  const T *h_prev, *c_prev;
+  T *h, *c;              // forward: results; backward: c is the saved one
+  const T *gy, *gh;      // backward: the gradient of h from the output, and from the next step
+  T *g_gates, *carry, *gc;  // backward: gradients of the products, of h_prev besides the product's, and of c
+};
+
+template <class T, RnnCell cell> void forward_row(const Row<T>& r, int64_t H, int64_t begin, int64_t end) {
+  for_units<T>(begin, end, [&](int64_t u, const auto& io) {
+    T* g = r.gates + u;
+    auto v0 = io.load(g);
+    if constexpr (cell == RnnCell::Lstm) {
+      auto i = sigmoid(v0), f = sigmoid(io.load(g + H)), n = simd::tanh(io.load(g + 2 * H)), o = sigmoid(io.load(g + 3 * H));
+      auto c = f * io.load(r.c_prev + u) + i * n;
+      io.store(g, i), io.store(g + H, f), io.store(g + 2 * H, n), io.store(g + 3 * H, o);
+      io.store(r.c + u, c);
+      io.store(r.h + u, o * simd::tanh(c));
+    } else if constexpr (cell == RnnCell::Gru) {
+      auto reset = sigmoid(io.load(g + H)), z = sigmoid(io.load(g + 2 * H));
+      auto n = simd::tanh(v0 + reset * io.load(g + 3 * H));
+      io.store(g, n), io.store(g + H, reset), io.store(g + 2 * H, z);
+      io.store(r.h + u, n + z * (io.load(r.h_prev + u) - n));
+    } else {
+      auto h = v0;
+      if constexpr (cell == RnnCell::Tanh) h = simd::tanh(v0);
+      else h = (v0 > 0) | (v0 != v0) ? v0 : v0 - v0;
+      io.store(g, h);
+      io.store(r.h + u, h);
+    }
+  });
+}
+
+template <class T, RnnCell cell> void backward_row(const Row<T>& r, int64_t H, int64_t begin, int64_t end) {
+  for_units<T>(begin, end, [&](int64_t u, const auto& io) {
+    const T* s = r.gates + u;
+    T* g = r.g_gates + u;
+    auto dh = io.load(r.gh + u);
+    if (r.gy) dh += io.load(r.gy + u);
+    auto v0 = io.load(s);
+    if constexpr (cell == RnnCell::Lstm) {
+      auto f = io.load(s + H), n = io.load(s + 2 * H), o = io.load(s + 3 * H);
+      auto tc = simd::tanh(io.load(r.c + u));
+      auto dc = io.load(r.gc + u) + dh * o * (1 - tc * tc);
+      io.store(g, dc * n * v0 * (1 - v0));
+      io.store(g + H, dc * io.load(r.c_prev + u) * f * (1 - f));
+      io.store(g + 2 * H, dc * v0 * (1 - n * n));
+      io.store(g + 3 * H, dh * tc * o * (1 - o));
+      io.store(r.gc + u, dc * f);
+    } else if constexpr (cell == RnnCell::Gru) {
+      auto reset = io.load(s + H), z = io.load(s + 2 * H), product = io.load(s + 3 * H);
+      auto dn = dh * (1 - z) * (1 - v0 * v0);
+      io.store(g, dn);
+      io.store(g + H, dn * product * reset * (1 - reset));
+      io.store(g + 2 * H, dh * (io.load(r.h_prev + u) - v0) * z * (1 - z));
+      io.store(g + 3 * H, dn * reset);
+      io.store(r.carry + u, dh * z);
+    } else if constexpr (cell == RnnCell::Tanh) {
+      io.store(g, dh * (1 - v0 * v0));
+    } else {
+      io.store(g, v0 > 0 ? dh : v0 - v0);
+    }
+  });
+}
+
+inline void barrier(int threads) {
+  if (threads > 1) {
+#pragma omp barrier
+  }
+}
+
+// out[j] (+)= the sum of column j; sums of sixteen rows are added up.
+template <class T> void column_sums(const T* x, int64_t rows, int64_t columns, int64_t stride, T* out) {
+  parallel_for(0, columns, std::max<int64_t>(64, kGrain / std::max<int64_t>(1, rows)), [&](int64_t b, int64_t e) {
+    constexpr int64_t width = 256;
+    for (int64_t j0 = b; j0 < e; j0 += width) {
+      const int64_t n = std::min(width, e - j0);
+      T total[width] = {};
+      for (int64_t i0 = 0; i0 < rows; i0 += 16) {
+        T part[width] = {};
+        for (int64_t i = i0; i < std::min(rows, i0 + 16); i++)
+          for (int64_t j = 0; j < n; j++) part[j] += x[i * stride + j0 + j];
+        for (int64_t j = 0; j < n; j++) total[j] += part[j];
+      }
+      std::copy(total, total + n, out + j0);
+    }
+  });
+}
+
+template <class T, RnnCell cell> class Layer {
+ public:
+  explicit Layer(const RnnCall& q)
+      : q_(q), layout_(rnn_layout(cell)), H_(q.hidden), S_(q.state), ld_(q.gate_stride), start_(size_t(q.steps) + 1) {
+    for (int64_t t = 0; t < q.steps; t++) start_[size_t(t) + 1] = start_[size_t(t)] + q.batch_sizes[t];
+    batch_ = q.batch_sizes[0];
+    const int64_t work = batch_ * layout_.gates * H_ * S_;
+    threads_ = omp_in_parallel() || work < 2 * kStepWork ? 1 : int(std::min<int64_t>(num_threads(), work / kStepWork));
+  }
+
+  void forward() {
+    project_input();
+    if (q_.steps == 1) {  // packing pays only when it is used again
+      const int64_t one = layout_.gates * H_;
+      T* g = gates() + layout_.recurrent_slot * H_;
+      const int64_t added = adding_gates() * H_;
+      gemm<T>({batch_, added, S_, in(q_.h0), S_, 1, in(q_.w_hh), 1, S_, g, ld_, 1, 1});
+      if (added < one)
+        gemm<T>({batch_, one - added, S_, in(q_.h0), S_, 1, in(q_.w_hh) + added * S_, 1, S_, g + added, ld_, 1, 0,
+                 q_.b_hh ? in(q_.b_hh) + added : nullptr});
+    }
+    const bool packs = q_.steps > 1;
+    const int64_t blocks = Panels<T>::count(H_), out_blocks = Panels<T>::count(S_);
+    const int64_t per_gate = Panels<T>::elements(S_, H_);
+    Scratch weights(packs ? size_t(layout_.gates * per_gate) * sizeof(T) : 1);
+    Scratch projection(q_.w_hr ? size_t(Panels<T>::elements(H_, S_)) * sizeof(T) : 1);
+    const Panels<T> proj(projection.as<T>(), H_, S_);
+    team([&](int thread, int count) {
+      const int64_t b0 = blocks * thread / count, b1 = blocks * (thread + 1) / count;
+      const int64_t u0 = b0 * kC, u1 = std::min(H_, b1 * kC);
+      const int64_t p0 = out_blocks * thread / count, p1 = out_blocks * (thread + 1) / count;
+      Panels<T> gate[4];
+      for (int k = 0; packs && k < layout_.gates; k++) {
+        gate[k] = Panels<T>(weights.as<T>() + k * per_gate, S_, H_);
+        gate[k].pack(b0, b1, in(q_.w_hh) + k * H_ * S_, 1, S_);
+      }
+      if (q_.w_hr) proj.pack(p0, p1, in(q_.w_hr), 1, H_);
+      for (int64_t s = 0; s < q_.steps; s++) {
+        const int64_t t = step(s), n = q_.batch_sizes[t], row = start_[size_t(t)];
+        T* g = gates() + row * ld_;
+        for (int k = 0; packs && k < layout_.gates; k++) {
+          const bool adds = k < adding_gates();
+          const T* bias = !adds && q_.b_hh ? in(q_.b_hh) + k * H_ + u0 : nullptr;
+          each_previous(s, in(q_.y), in(q_.h0), S_, [&](int64_t first, int64_t rows, const T* h) {
+            gate[k].multiply(b0, b1, rows, h, S_, 1, g + first * ld_ + (layout_.recurrent_slot + k) * H_ + u0, ld_, T(1),
+                             adds ? T(1) : T(0), bias);
+          });
+        }
+        T* h = (q_.w_hr ? out(q_.hiddens) : out(q_.y)) + row * H_;
+        for (int64_t b = 0; b < n; b++) {
+          Row<T> r{};
+          r.gates = g + b * ld_;
+          r.h = h + b * H_;
+          r.h_prev = previous(s, b, in(q_.y), in(q_.h0), S_);
+          if constexpr (cell == RnnCell::Lstm) {
+            r.c = out(q_.cells) + (row + b) * H_;
+            r.c_prev = previous(s, b, in(q_.cells), in(q_.c0), H_);
+          }
+          forward_row<T, cell>(r, H_, u0, u1);
+        }
+        barrier(count);
+        if (q_.w_hr) {
+          proj.multiply(p0, p1, n, h, H_, 1, out(q_.y) + row * S_ + p0 * kC, S_, T(1), T(0));
+          barrier(count);
+        }
+      }
+    });
+    last_states(in(q_.y), out(q_.hn), S_);
+    if constexpr (cell == RnnCell::Lstm) last_states(in(q_.cells), out(q_.cn), H_);
+  }
+
+  void backward() {
+    const int64_t one = layout_.gates * H_, state_bytes = batch_ * S_ * int64_t(sizeof(T));
+    Scratch grad_gates(size_t(q_.rows * ld_) * sizeof(T)), grad_h(static_cast<size_t>(state_bytes));
+    Scratch grad_c(size_t(batch_ * H_) * sizeof(T)), grad_hidden(q_.w_hr ? size_t(batch_ * H_) * sizeof(T) : 1);
+    Scratch grad_y(q_.w_hr ? size_t(q_.rows * S_) * sizeof(T) : 1);
+    T *gg = grad_gates.as<T>(), *gh = grad_h.as<T>(), *gc = grad_c.as<T>(), *gm = grad_hidden.as<T>(), *gp = grad_y.as<T>();
+    start_gradient(gh, q_.ghn, batch_ * S_);
+    if (cell == RnnCell::Lstm) start_gradient(gc, q_.gcn, batch_ * H_);
+    const int64_t blocks = Panels<T>::count(H_), out_blocks = Panels<T>::count(S_);
+    Scratch weights(size_t(Panels<T>::elements(one, S_)) * sizeof(T));
+    Scratch projection(q_.w_hr ? size_t(Panels<T>::elements(S_, H_)) * sizeof(T) : 1);
+    const Panels<T> w(weights.as<T>(), one, S_), proj(projection.as<T>(), S_, H_);
+    team([&](int thread, int count) {
+      const int64_t b0 = blocks * thread / count, b1 = blocks * (thread + 1) / count;
+      const int64_t u0 = b0 * kC, u1 = std::min(H_, b1 * kC);
+      const int64_t p0 = out_blocks * thread / count, p1 = out_blocks * (thread + 1) / count;
+      const int64_t s0 = p0 * kC, s1 = std::min(S_, p1 * kC);
+      w.pack(p0, p1, in(q_.w_hh), S_, 1);
+      if (q_.w_hr) proj.pack(b0, b1, in(q_.w_hr), H_, 1);
+      for (int64_t s = q_.steps; s-- > 0;) {
+        const int64_t t = step(s), n = q_.batch_sizes[t], row = start_[size_t(t)];
+        if (q_.w_hr) {
+          for (int64_t b = 0; b < n; b++)
+            for (int64_t j = s0; j < s1; j++)
+              gp[(row + b) * S_ + j] = gh[b * S_ + j] + (q_.gy ? in(q_.gy)[(row + b) * S_ + j] : T(0));
+          barrier(count);
+          proj.multiply(b0, b1, n, gp + row * S_, S_, 1, gm + u0, H_, T(1), T(0));
+        }
+        for (int64_t b = 0; b < n; b++) {
+          Row<T> r{};
+          r.gates = gates() + (row + b) * ld_;
+          r.g_gates = gg + (row + b) * ld_;
+          r.gh = q_.w_hr ? gm + b * H_ : gh + b * S_;
+          r.gy = q_.gy && !q_.w_hr ? in(q_.gy) + (row + b) * S_ : nullptr;
+          r.h_prev = previous(s, b, in(q_.y), in(q_.h0), S_);
+          if constexpr (cell == RnnCell::Lstm) {
+            r.c = out(q_.cells) + (row + b) * H_;
+            r.c_prev = previous(s, b, in(q_.cells), in(q_.c0), H_);
+            r.gc = gc + b * H_;
+          }
+          r.carry = gh + b * S_;
+          backward_row<T, cell>(r, H_, u0, u1);
+        }
+        barrier(count);
+        w.multiply(p0, p1, n, gg + row * ld_ + layout_.recurrent_slot * H_, ld_, 1, gh + s0, S_, T(1),
+                   cell == RnnCell::Gru ? T(1) : T(0));
+      }
+    });
+    if (q_.gh0) std::memcpy(q_.gh0, gh, size_t(state_bytes));
+    if (q_.gc0) std::memcpy(q_.gc0, gc, size_t(batch_ * H_) * sizeof(T));
+    weight_gradients(gg, gp);
+  }
+
+ private:
+  static constexpr int64_t kC = Panels<T>::kColumns;
+
+  static const T* in(const void* p) { return static_cast<const T*>(p); }
+  static T* out(void* p) { return static_cast<T*>(p); }
+  T* gates() const { return out(q_.gates); }
+  int64_t step(int64_t s) const { return q_.reverse ? q_.steps - 1 - s : s; }
+  // Gates whose recurrent product is added to the input's; the rest stays apart.
+  int adding_gates() const { return cell == RnnCell::Gru ? 2 : layout_.gates; }
+
+  template <class F> void team(F&& f) {
+    if (threads_ == 1) return f(0, 1);
+#pragma omp parallel num_threads(threads_)
+    f(omp_get_thread_num(), omp_get_num_threads());
+  }
+
+  // Blocks of W_ih's rows and the slots they go to, as far as they follow each other.
+  template <class F> void each_input_block(F&& f) const {
+    if constexpr (cell == RnnCell::Gru) {
+      f(0, 1, 2);
+      f(2, 0, 1);
+    } else {
+      f(0, 0, layout_.gates);
+    }
+  }
+
+  // The state before step s: rows of the previous step's, and initial ones of sequences that start here.
+  template <class F> void each_previous(int64_t s, const T* states, const T* initial, int64_t width, F&& f) const {
+    const int64_t n = q_.batch_sizes[step(s)];
+    int64_t old = 0;
+    if (s > 0) {
+      const int64_t t = step(s - 1);
+      old = std::min(n, q_.batch_sizes[t]);
+      f(0, old, states + start_[size_t(t)] * width);
+    }
+    if (old < n) f(old, n - old, initial + old * width);
+  }
+  const T* previous(int64_t s, int64_t b, const T* states, const T* initial, int64_t width) const {
+    if (s > 0)
+      if (const int64_t t = step(s - 1); b < q_.batch_sizes[t]) return states + (start_[size_t(t)] + b) * width;
+    return initial + b * width;
+  }
+
+  void last_states(const T* states, T* last, int64_t width) const {
+    int64_t t = q_.reverse ? 0 : q_.steps - 1;
+    for (int64_t b = 0; b < batch_; b++) {
+      t = q_.reverse ? 0 : q_.steps - 1;
+      while (q_.batch_sizes[t] <= b) t--;
+      std::memcpy(last + b * width, states + (start_[size_t(t)] + b) * width, size_t(width) * sizeof(T));
+    }
+  }
+
+  static void start_gradient(T* g, const void* from, int64_t n) {
+    if (from) std::memcpy(g, from, size_t(n) * sizeof(T));
+    else std::fill(g, g + n, T(0));
+  }
+
+  void project_input() const {
+    const int64_t I = q_.input;
+    std::vector<T> bias;
+    if (q_.b_ih) {
+      bias.assign(in(q_.b_ih), in(q_.b_ih) + layout_.gates * H_);
+      for (int64_t j = 0; j < adding_gates() * H_; j++) bias[size_t(j)] += in(q_.b_hh)[j];
+    }
+    each_input_block([&](int gate, int slot, int count) {
+      gemm<T>({q_.rows, count * H_, I, in(q_.x), I, 1, in(q_.w_ih) + gate * H_ * I, 1, I, gates() + slot * H_, ld_, 1, 0,
+               bias.empty() ? nullptr : bias.data() + gate * H_});
+    });
+  }
+
+  void weight_gradients(const T* gg, const T* gp) const {
+    const int64_t I = q_.input, one = layout_.gates * H_, R = q_.rows;
+    bool first = true;
+    each_input_block([&](int gate, int slot, int count) {
+      const T* g = gg + slot * H_;
+      const int64_t n = count * H_;
+      if (q_.gx)
+        gemm<T>({R, I, n, g, ld_, 1, in(q_.w_ih) + gate * H_ * I, I, 1, out(q_.gx), I, 1, first ? T(0) : T(1)});
+      if (q_.gw_ih) gemm<T>({n, I, R, g, 1, ld_, in(q_.x), I, 1, out(q_.gw_ih) + gate * H_ * I, I});
+      if (q_.gb_ih) column_sums(g, R, n, ld_, out(q_.gb_ih) + gate * H_);
+      first = false;
+    });
+    const T* recurrent = gg + layout_.recurrent_slot * H_;
+    if (q_.gb_hh) {
+      if (q_.gb_ih && cell != RnnCell::Gru) std::memcpy(q_.gb_hh, q_.gb_ih, size_t(one) * sizeof(T));
+      else column_sums(recurrent, R, one, ld_, out(q_.gb_hh));
+    }
+    if (q_.gw_hh) {
+      Scratch memory(size_t(R * S_) * sizeof(T));
+      T* before = memory.as<T>();
+      for (int64_t s = 0; s < q_.steps; s++)
+        each_previous(s, in(q_.y), in(q_.h0), S_, [&](int64_t b, int64_t rows, const T* h) {
+          std::memcpy(before + (start_[size_t(step(s))] + b) * S_, h, size_t(rows * S_) * sizeof(T));
+        });
+      gemm<T>({one, S_, R, recurrent, 1, ld_, before, S_, 1, out(q_.gw_hh), S_});
+    }
+    if (q_.gw_hr) gemm<T>({S_, H_, R, gp, 1, S_, in(q_.hiddens), H_, 1, out(q_.gw_hr), H_});
+  }
+
+  const RnnCall& q_;
+  const RnnLayout layout_;
+  const int64_t H_, S_, ld_;
+  std::vector<int64_t> start_;
+  int64_t batch_ = 0;
+  int threads_ = 1;
+};
+
+template <class F> void with_layer(const RnnCall& q, F&& f) {
+  if (q.steps == 0 || q.rows == 0) return;
+  auto typed = [&]<class T>(TypeTag<T>) {
+    switch (q.cell) {
+      case RnnCell::Lstm: return f(Layer<T, RnnCell::Lstm>(q));
+      case RnnCell::Gru: return f(Layer<T, RnnCell::Gru>(q));
+      case RnnCell::Tanh: return f(Layer<T, RnnCell::Tanh>(q));
+      default: return f(Layer<T, RnnCell::Relu>(q));
+    }
+  };
+  if (q.type == DType::Float64) typed(TypeTag<double>{});
+  else typed(TypeTag<float>{});
+}
+
+}  // namespace
+
+void rnn_forward(const RnnCall& q) {
+  with_layer(q, [](auto&& layer) { layer.forward(); });
+}
+void rnn_backward(const RnnCall& q) {
+  with_layer(q, [](auto&& layer) { layer.backward(); });
+}
+
+}  // namespace lampas::cpu

@@ -1,0 +1,19 @@
+// The kernels of whole network layers a device must have.
+#pragma once
+
+#include "ops/attention.h"
+#include "ops/resample.h"
+#include "ops/rnn.h"
+
+namespace lampas {
+
+struct NetworkKernels {
+  void (*rnn_forward)(const RnnCall& call);
+  void (*rnn_backward)(const RnnCall& call);
+  void (*attention)(const AttentionCall& call);
+  void (*attention_backward)(const AttentionCall& call);
+  void (*resample)(const ResampleCall& call);
+  void (*grid_sample)(const GridSampleCall& call);
+};
+
+}  // namespace lampas

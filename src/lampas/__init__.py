@@ -1,0 +1,157 @@
+"""lampas: PyTorch's API on an engine of its own.
+
+>>> import lampas as torch
+>>> torch.arange(3.0).exp().sum()
+tensor(11.1073)
+"""
+
+from __future__ import annotations
+
+import math as _math
+from typing import TYPE_CHECKING, Any
+
+from lampas import _C
+from lampas._C import *  # noqa: F403  every op, dtype and type that PyTorch has at top level
+from lampas._C import Tensor, bool, float32, float64, int64, uint8  # noqa: F401
+from lampas._C import __version__ as __version__
+
+if TYPE_CHECKING:
+    from lampas import autograd, nn, optim, utils  # noqa: F401
+
+inf = _math.inf
+nan = _math.nan
+pi = _math.pi
+e = _math.e
+newaxis = None
+legacy_contiguous_format = _C.contiguous_format
+
+# The compiled module's submodules of ops are reached as lampas.nn.functional, lampas.special and lampas.linalg.
+for _name in ("nn", "special", "linalg"):
+    globals().pop(_name, None)
+
+from lampas import _ops, _tensor  # noqa: E402
+
+_tensor.install()
+_ops.install(globals())
+
+from lampas._info import finfo, iinfo  # noqa: E402
+from lampas._types import *  # noqa: E402, F403  FloatTensor and its kin
+from lampas.autograd import (  # noqa: E402
+    enable_grad,
+    inference_mode,
+    no_grad,
+    set_grad_enabled,
+)
+from lampas.functional import *  # noqa: E402, F403
+from lampas.random import *  # noqa: E402, F403
+
+# Loaded when first used, so that importing lampas stays quick.
+_submodules = {
+    "amp", "autograd", "backends", "cuda", "distributions", "fft", "functional", "func", "jit", "linalg",
+    "multiprocessing", "nn", "onnx", "optim", "overrides", "printing", "profiler", "quantization", "random",
+    "serialization", "signal", "special", "storage", "testing", "types", "utils", "version", "vision",
+}  # fmt: skip
+_lazy_names = {
+    "alias": "_alias",
+    "save": "serialization",
+    "load": "serialization",
+    "set_printoptions": "printing",
+    "get_printoptions": "printing",
+    "printoptions": "printing",
+    "TypedStorage": "storage",
+    "get_deterministic_debug_mode": "_settings",
+    "get_float32_matmul_precision": "_settings",
+    "is_deterministic_algorithms_warn_only_enabled": "_settings",
+    "is_inference": "_settings",
+    "is_warn_always_enabled": "_settings",
+    "set_deterministic_debug_mode": "_settings",
+    "set_float32_matmul_precision": "_settings",
+    "set_warn_always": "_settings",
+    "gradcheck": "autograd.gradcheck",
+}
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+    import importlib.util
+
+    if name in _lazy_names:
+        value = getattr(importlib.import_module(f"lampas.{_lazy_names[name]}"), name)
+        globals()[name] = value
+        return value
+    if (function := _ops.function(name)) is not None:
+        globals()[name] = function
+        return function
+    if name in _submodules and importlib.util.find_spec(f"lampas.{name}") is not None:
+        return importlib.import_module(f"lampas.{name}")
+    raise AttributeError(f"module 'lampas' has no attribute {name!r}")
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether `obj` is a tensor of any class."""
+    return isinstance(obj, Tensor)
+
+
+def is_storage(obj: Any) -> bool:
+    """Whether `obj` is a storage, typed or not."""
+    from lampas.storage import TypedStorage
+
+    return isinstance(obj, (_C.UntypedStorage, TypedStorage))
+
+
+def typename(obj: Any) -> str:
+    """The type of a tensor ("torch.FloatTensor"), or the qualified name of anything else's class."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    kind = type(obj) if not isinstance(obj, type) else obj
+    module = getattr(kind, "__module__", "")
+    return kind.__qualname__ if module in ("", "builtins") else f"{module}.{kind.__qualname__}"
+
+
+def get_num_interop_threads() -> int:
+    """Threads that run independent ops at once: always 1, ops run in the order they are called."""
+    return 1
+
+
+def set_num_interop_threads(n: int) -> None:
+    """Accepted for programs that set it; ops run in the order they are called.
+
+    Raises:
+        RuntimeError: n is not positive.
+    """
+    if n <= 0:
+        raise RuntimeError(f"set_num_interop_threads expects a positive number of threads, got {n}")
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """Makes the dtype of a tensor type, such as ``torch.DoubleTensor``, the default one."""
+    name = t if isinstance(t, str) else f"torch.{t.__name__}"
+    _C.set_default_dtype(_types.dtype_of_type(name))
+
+
+def set_flush_denormal(mode: Any) -> Any:
+    """Always False: denormal numbers are kept."""
+    return False
+
+
+def are_deterministic_algorithms_enabled() -> Any:
+    """Whether only deterministic algorithms are asked for (all of them are)."""
+    return _deterministic[0]
+
+
+_deterministic = [False]
+
+
+def use_deterministic_algorithms(mode: Any, *, warn_only: Any = False) -> None:
+    """Accepted for programs that ask for it: every kernel is deterministic."""
+    _deterministic[0] = mode
+
+
+def get_default_device() -> Any:
+    """Where tensors are made when no device is given."""
+    return _C.device("cpu")
+
+
+def compiled_with_cxx11_abi() -> Any:
+    """Whether the engine uses the current C++ standard library's layout: always."""
+    return True

@@ -1,0 +1,54 @@
+"""Channels as pixels, and pixels as channels."""
+
+from __future__ import annotations
+
+import lampas
+
+from .. import functional as F
+from .module import Module
+
+__all__ = ["PixelShuffle", "PixelUnshuffle"]
+
+
+class PixelShuffle(Module):
+    """``(*, C r^2, H, W)`` to ``(*, C, H r, W r)`` with ``r = upscale_factor`` (Shi et al. 2016).
+
+    Example::
+
+        >>> nn.PixelShuffle(3)(lampas.zeros(1, 9, 4, 4)).shape
+        torch.Size([1, 1, 12, 12])
+    """
+
+    __constants__ = ["upscale_factor"]
+
+    def __init__(self, upscale_factor: int) -> None:
+        super().__init__()
+        self.upscale_factor = upscale_factor
+
+    def forward(self, input: lampas.Tensor) -> lampas.Tensor:
+        return F.pixel_shuffle(input, self.upscale_factor)
+
+    def extra_repr(self) -> str:
+        return f"upscale_factor={self.upscale_factor}"
+
+
+class PixelUnshuffle(Module):
+    """``(*, C, H r, W r)`` to ``(*, C r^2, H, W)`` with ``r = downscale_factor``.
+
+    Example::
+
+        >>> nn.PixelUnshuffle(3)(lampas.zeros(1, 1, 12, 12)).shape
+        torch.Size([1, 9, 4, 4])
+    """
+
+    __constants__ = ["downscale_factor"]
+
+    def __init__(self, downscale_factor: int) -> None:
+        super().__init__()
+        self.downscale_factor = downscale_factor
+
+    def forward(self, input: lampas.Tensor) -> lampas.Tensor:
+        return F.pixel_unshuffle(input, self.downscale_factor)
+
+    def extra_repr(self) -> str:
+        return f"downscale_factor={self.downscale_factor}"

@@ -1,0 +1,92 @@
+"""Adagrad."""
+
+from __future__ import annotations
+
+import lampas
+from lampas.optim.optimizer import Optimizer, _check_hyperparameters, _check_implementation, _scalar, _to_scalar
+
+__all__ = ["Adagrad"]
+
+
+class Adagrad(Optimizer):
+    """Adagrad: gradients divided by the root of the sum of all their squares so far.
+
+    s += g²;  p -= lr / (1 + (t-1)·lr_decay) · g / (√s + eps).
+
+    Raises:
+        ValueError: a negative option.
+
+    Source: Duchi, Hazan and Singer, Adaptive subgradient methods, 2011.
+
+    Example:
+        >>> optimizer = lampas.optim.Adagrad(model.parameters(), lr=0.01)
+        >>> optimizer.step()
+    """
+
+    def __init__(
+        self,
+        params,
+        lr: float | lampas.Tensor = 1e-2,
+        lr_decay: float = 0,
+        weight_decay: float = 0,
+        initial_accumulator_value: float = 0,
+        eps: float = 1e-10,
+        foreach: bool | None = None,
+        *,
+        maximize: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        _check_hyperparameters(
+            lr,
+            lr_decay=lr_decay,
+            weight_decay=weight_decay,
+            initial_accumulator_value=initial_accumulator_value,
+            eps=eps,
+        )
+        defaults = {
+            "lr": lr,
+            "lr_decay": lr_decay,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "initial_accumulator_value": initial_accumulator_value,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        _check_implementation(defaults)
+        super().__init__(params, defaults)
+        for group in self.param_groups:
+            for p in group["params"]:
+                self._init_state(group, p, self.state[p])
+
+    def share_memory(self) -> None:
+        """Moves the sums into memory that other processes can share."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                self.state[p]["sum"].share_memory_()
+
+    def _init_state(self, group, p, state) -> None:
+        start = self.defaults["initial_accumulator_value"]
+        state["step"] = _scalar(0)
+        state["sum"] = lampas.full_like(p, complex(start, start) if p.is_complex() else start, requires_grad=False)
+
+    def _update(self, group, p, grad, state) -> None:
+        state["step"] += 1
+        if group["weight_decay"] != 0:
+            grad = grad + group["weight_decay"] * p
+        lr = _to_scalar(group["lr"]) / (1 + (state["step"].item() - 1) * group["lr_decay"])
+        p.sub_(lr * grad / (state["sum"].add_(grad * grad).sqrt() + group["eps"]))
+
+    def _engine_update(self, group, params, grads, states) -> None:
+        lampas._C.optim_adagrad_(
+            params,
+            grads,
+            [s[name] for name in ("sum", "step") for s in states],
+            float(group["lr"]),
+            float(group["lr_decay"]),
+            float(group["eps"]),
+            float(group["weight_decay"]),
+            group["maximize"],
+        )

@@ -1,0 +1,106 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+import lampas
+from lampas.optim.optimizer import Optimizer, _check_hyperparameters, _check_implementation, _to_scalar
+
+__all__ = ["SGD"]
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum if asked.
+
+    g = gradient + weight_decay · p;  b = momentum · b + (1 - dampening) · g  (b = g in the first step);
+    p -= lr · b, or with `nesterov` p -= lr · (g + momentum · b).
+
+    Raises:
+        ValueError: a negative option, or `nesterov` without momentum or with dampening.
+
+    Source: Sutskever et al., On the importance of initialization and momentum in deep learning, 2013.
+
+    Example:
+        >>> optimizer = lampas.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        >>> optimizer.step()
+    """
+
+    def __init__(
+        self,
+        params,
+        lr: float | lampas.Tensor = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float | lampas.Tensor = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        _check_hyperparameters(lr, momentum=momentum, weight_decay=weight_decay)
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError(
+                f"Nesterov momentum requires a momentum and zero dampening, got momentum={momentum}, "
+                f"dampening={dampening}"
+            )
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        _check_implementation(defaults)
+        super().__init__(params, defaults)
+
+    def _has_state(self, group) -> bool:
+        return group["momentum"] != 0
+
+    def _update(self, group, p, grad, state) -> None:
+        lr, momentum = _to_scalar(group["lr"]), group["momentum"]
+        if not (isinstance(group["weight_decay"], (int, float)) and group["weight_decay"] == 0):
+            grad = grad + group["weight_decay"] * p
+        if momentum != 0:
+            buf = state.get("momentum_buffer")
+            if buf is None:
+                buf = state["momentum_buffer"] = grad.detach().clone()
+            else:
+                buf.mul_(momentum).add_(grad, alpha=1 - group["dampening"])
+            grad = grad + momentum * buf if group["nesterov"] else buf
+        p.sub_(lr * grad)
+
+    def _engine_update(self, group, params, grads, states) -> None:
+        if not states:
+            self._call(group, params, grads, [], False)
+            return
+        buffers = [state.get("momentum_buffer") for state in states]
+        fresh = [i for i, buffer in enumerate(buffers) if buffer is None]
+        for i in fresh:
+            buffers[i] = states[i]["momentum_buffer"] = lampas.empty_like(params[i], requires_grad=False)
+        if 0 < len(fresh) < len(params):
+            # A parameter that got its first gradient later than others: the first step differs, so two calls.
+            old = [i for i in range(len(params)) if i not in set(fresh)]
+            for part, first in ((fresh, True), (old, False)):
+                pick = [[tensors[i] for i in part] for tensors in (params, grads, buffers)]
+                self._call(group, *pick, first)
+        else:
+            self._call(group, params, grads, buffers, bool(fresh))
+
+    def _call(self, group, params, grads, buffers, first: bool) -> None:
+        lampas._C.optim_sgd_(
+            params,
+            grads,
+            buffers,
+            float(group["lr"]),
+            float(group["momentum"]),
+            float(group["dampening"]),
+            float(group["weight_decay"]),
+            group["nesterov"],
+            group["maximize"],
+            first,
+        )

@@ -1,0 +1,1 @@
+"""Inside a loader: collating, fetching, and the worker processes."""

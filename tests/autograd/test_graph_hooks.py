@@ -1,0 +1,78 @@
+"""The graph's edges, what it saves, and hooks on several gradients."""
+
+import pytest
+
+import lampas
+from lampas.autograd import graph
+
+
+def leaf(*values):
+    return lampas.tensor(values, requires_grad=True)
+
+
+def test_edges():
+    x = leaf(1.0)
+    y = x * 2
+    assert graph.get_gradient_edge(y) == (y.grad_fn, 0, None)
+    assert type(graph.get_gradient_edge(x).node).__name__ == "AccumulateGrad"
+    with pytest.raises(RuntimeError, match="does not require gradients"):
+        graph.get_gradient_edge(lampas.ones(1))
+    assert isinstance(y.grad_fn, graph.Node) and not isinstance(3, graph.Node)
+
+
+def test_saved_tensors_hooks():
+    calls = []
+
+    def pack(tensor):
+        calls.append("pack")
+        return tensor.tolist()
+
+    def unpack(values):
+        calls.append("unpack")
+        return lampas.tensor(values)
+
+    x = leaf(1.0, 2.0)
+    with graph.saved_tensors_hooks(pack, unpack):
+        y = x.exp()
+    y.sum().backward()
+    assert calls == ["pack", "unpack"]
+    assert x.grad.tolist() == pytest.approx([2.718282, 7.389056], rel=1e-6)
+
+
+def test_save_on_cpu():
+    x = leaf(2.0)
+    with graph.save_on_cpu():
+        y = x**3
+    assert lampas.autograd.grad(y.sum(), x)[0].tolist() == [12]
+
+
+def test_hooks_can_be_forbidden():
+    with graph.disable_saved_tensors_hooks("not here"), pytest.raises(RuntimeError, match="not here"):
+        graph.save_on_cpu().__enter__()
+    with graph.save_on_cpu():
+        pass
+
+
+def test_mutation_can_be_allowed():
+    x, factor = leaf(1.0), lampas.tensor([5.0])
+    with graph.allow_mutation_on_saved_tensors():
+        y = x * factor
+        factor.zero_()
+    assert lampas.autograd.grad(y.sum(), x)[0].tolist() == [5]
+
+
+def test_multi_grad_hook():
+    a, b, seen = leaf(1.0), leaf(1.0), []
+    handle = graph.register_multi_grad_hook([a, b], seen.append)
+    (a * 2 + b * 3).sum().backward()
+    assert [g.tolist() for g in seen[0]] == [[2], [3]] and len(seen) == 1
+    (a * 2).sum().backward()
+    assert seen[1][0].tolist() == [2] and seen[1][1] is None and len(seen) == 2
+    handle.remove()
+    (a * 2).sum().backward()
+    assert len(seen) == 2
+    with graph.register_multi_grad_hook([a, b], seen.append, mode="any"):
+        (a * 2 + b * 3).sum().backward()
+        assert len(seen) == 3 and isinstance(seen[2], lampas.Tensor)
+    with pytest.raises(ValueError, match="'all', 'any'"):
+        graph.register_multi_grad_hook([a], print, mode="some")

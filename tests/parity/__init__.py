@@ -1,0 +1,1 @@
+"""Tests that hold lampas against PyTorch; they are skipped where PyTorch is not installed."""
