@@ -86,7 +86,7 @@ SHAPES = {
     "unflatten": (lambda: ones(6).unflatten(0, (4, 2)), ("6", "4")),
     "transpose": (lambda: ones(2, 3).permute(0, 0), ()),
     "squeeze of too many": (lambda: ones(2).unsqueeze(3), ("3",)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -107,13 +107,16 @@ class Net(nn.Module):
 
 
 def test_an_error_names_the_path_of_its_module():
-    text = raises(RuntimeError, lambda: Net()(ones(1, 1, 9, 9)), "5", "4", "features.2 (Conv2d)")
+    net = Net()
+    net.features[:2](ones(1, 1, 9, 9))  # what a convolution caches once is no leak
+    text = raises(RuntimeError, lambda: net(ones(1, 1, 9, 9)), "5", "4", "features.2 (Conv2d)")
     assert text.count("features.2 (Conv2d)") == 1
 
 
 def test_a_wrong_in_features_is_told_the_right_one():
     net = Net()
     net.features[2] = nn.Conv2d(4, 6, 3)
+    net.features(ones(1, 1, 9, 9))
     raises(RuntimeError, lambda: net(ones(1, 1, 9, 9)), "head (Linear)", "in_features=150")
 
 
@@ -162,7 +165,7 @@ TYPES = {
     "item of meta": (RuntimeError, lambda: ones(1, device="meta").item(), ("meta",)),
     "meta and cpu": (RuntimeError, lambda: ones(2, device="meta") @ ones(2), ("meta", "cpu")),
     "dtype as text": (TypeError, lambda: ones(2, dtype="float32"), ("dtype", "str")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -205,7 +208,7 @@ INDICES = {
     "nll_loss of images": (IndexError, lambda: F.nll_loss(ones(1, 3, 2, 2), lampas.full((1, 2, 2), 3)), ("3",)),
     "multinomial": (RuntimeError, lambda: lampas.multinomial(ones(3), 4), ()),
     "bincount": (RuntimeError, lambda: lampas.bincount(lampas.tensor([-1])), ("negative",)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", INDICES)
@@ -246,7 +249,13 @@ def test_a_failed_write_writes_nothing():
 
 def test_in_place_on_a_leaf():
     w = ones(3, requires_grad=True)
-    for bad in (lambda: w.add_(1), lambda: w.__setitem__(0, 5.0), lambda: w.zero_(), lambda: w[1:].mul_(2), lambda: w.fill_(1)):
+    for bad in (
+        lambda: w.add_(1),
+        lambda: w.__setitem__(0, 5.0),
+        lambda: w.zero_(),
+        lambda: w[1:].mul_(2),
+        lambda: w.fill_(1),
+    ):
         raises(RuntimeError, bad, "leaf Variable that requires grad", "in-place", "no_grad")
     assert w.tolist() == [1, 1, 1]
     assert w._version == 0
@@ -307,8 +316,8 @@ def test_item_of_many():
     raises(RuntimeError, lambda: ones(0).item(), "0")
     raises(RuntimeError, lambda: bool(ones(2)), "ambiguous", "[2]")
     raises(RuntimeError, lambda: bool(ones(0)), "ambiguous")
-    raises((RuntimeError, TypeError), lambda: float(ones(2)))
-    raises((RuntimeError, TypeError), lambda: int(ones(2)))
+    raises((RuntimeError, TypeError, ValueError), lambda: float(ones(2)))
+    raises((RuntimeError, TypeError, ValueError), lambda: int(ones(2)))
     raises(TypeError, lambda: [1, 2, 3][ones(1)], "integer")
     raises(TypeError, lambda: len(ones(())), "0-d")
     raises(TypeError, lambda: list(ones(())), "0-d")
@@ -416,14 +425,20 @@ EMPTY = {
     "tril": (lambda: lampas.zeros(0, 2).tril(), (0, 2)),
     "equal": (lambda: lampas.tensor(lampas.equal(lampas.zeros(0), lampas.zeros(0))), True),
     "pad": (lambda: F.pad(lampas.zeros(0), (1, 2)), [0.0] * 3),
-    "scatter_add": (lambda: lampas.zeros(2).scatter_add(0, lampas.zeros(0, dtype=lampas.int64), lampas.zeros(0)), [0.0, 0.0]),
+    "scatter_add": (
+        lambda: lampas.zeros(2).scatter_add(0, lampas.zeros(0, dtype=lampas.int64), lampas.zeros(0)),
+        [0.0, 0.0],
+    ),
     "index write": (lambda: _written(), [1.0, 1.0]),
     "diagonal": (lambda: lampas.zeros(0, 3).diagonal(), (0,)),
     "unbind": (lambda: lampas.tensor(len(lampas.zeros(0, 3).unbind())), 0),
     "loss": (lambda: F.mse_loss(lampas.zeros(0), lampas.zeros(0), reduction="sum"), 0.0),
     "interpolate": (lambda: F.interpolate(lampas.zeros(0, 1, 2, 2), scale_factor=2), (0, 1, 4, 4)),
-    "attention": (lambda: F.scaled_dot_product_attention(lampas.zeros(0, 2, 3), lampas.zeros(0, 2, 3), lampas.zeros(0, 2, 3)), (0, 2, 3)),
-}  # fmt: skip
+    "attention": (
+        lambda: F.scaled_dot_product_attention(lampas.zeros(0, 2, 3), lampas.zeros(0, 2, 3), lampas.zeros(0, 2, 3)),
+        (0, 2, 3),
+    ),
+}
 
 
 def _written():
@@ -509,7 +524,7 @@ def test_a_corrupted_checkpoint(checkpoint):
         try:
             value = load(bytes(broken))
         except Exception as error:
-            assert str(error), type(error)  # noqa: PT017
+            assert str(error), type(error)
         else:
             assert isinstance(value, dict)
             for key, item in value.items():
@@ -586,7 +601,15 @@ def test_a_missing_key():
     del state["1.bias"]
     state["1.surplus"] = ones(1)
     before = model[0].weight.detach().clone()
-    raises(RuntimeError, lambda: model.load_state_dict(state), "Sequential", "Missing key(s)", '"1.bias"', "Unexpected key(s)", '"1.surplus"')
+    raises(
+        RuntimeError,
+        lambda: model.load_state_dict(state),
+        "Sequential",
+        "Missing key(s)",
+        '"1.bias"',
+        "Unexpected key(s)",
+        '"1.surplus"',
+    )
     assert lampas.equal(model[0].weight, before)
     report = model.load_state_dict(state, strict=False)
     assert report.missing_keys == ["1.bias"]

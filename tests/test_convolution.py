@@ -100,7 +100,10 @@ def test_changed_weights_are_noticed(change: object) -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: F.conv2d(lampas.rand(2, 4, 7, 6), lampas.rand(6, 3, 3, 2)), r"\[6, 3, 3, 2\].*\[2, 4, 7, 6\].*3 channels, but got 4"),
+        (
+            lambda: F.conv2d(lampas.rand(2, 4, 7, 6), lampas.rand(6, 3, 3, 2)),
+            r"\[6, 3, 3, 2\].*\[2, 4, 7, 6\].*3 channels, but got 4",
+        ),
         (lambda: F.conv2d(lampas.rand(2, 4, 1, 1), lampas.rand(6, 4, 3, 2)), r"\(1 x 1\).*\(3 x 2\).*greater"),
         (lambda: F.conv2d(lampas.rand(2, 4, 7, 6), lampas.rand(6, 4, 3, 2), None, 1, -1), "negative padding"),
         (lambda: F.conv2d(lampas.rand(2, 4, 7, 6), lampas.rand(6, 4, 3, 2).double()), "float32.*float64"),

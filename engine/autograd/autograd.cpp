@@ -41,10 +41,12 @@ void set_requires_grad(const Tensor& t, bool on) {
   if (on) {
     CHECK(is_inexact(t.dtype()), "only Tensors of floating point and complex dtype can require gradients, this one is ",
           name_of(t.dtype()));
-    CHECK(!t->inference || mode.inference, "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed: clone it first");
+    CHECK(!t->inference || mode.inference,
+          "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed: clone it first");
   }
   if (!on && !t->autograd) return;
-  CHECK(on || is_leaf(t), "you can only change requires_grad flags of leaf variables. Use var_no_grad = var.detach() to get "
+  CHECK(on || is_leaf(t),
+        "you can only change requires_grad flags of leaf variables. Use var_no_grad = var.detach() to get "
         "a tensor that takes no part in the graph");
   ensure_autograd(t).requires_grad = on;
 }
@@ -81,7 +83,8 @@ void destroy_now(Node* n) {
 }  // namespace
 
 namespace detail {
-Node* finish_node(Node* n, const NodeType* type, const char* name, size_t head, size_t bytes, int edges, int outputs, int saved) {
+Node* finish_node(Node* n, const NodeType* type, const char* name, size_t head, size_t bytes, int edges, int outputs,
+                  int saved) {
   char* tail = reinterpret_cast<char*>(n) + head;
   n->type = type;
   n->name = name;
@@ -140,17 +143,19 @@ void save_tensor(Node& node, int slot, const char* name, const Tensor& t, bool i
 Tensor Back::saved(int i) const {
   if (node.saved[i].version == kAbsent) return {};
   CHECK(!node.freed, "Trying to backward through the graph a second time: ", node.name,
-        " has freed the values it saved. Pass retain_graph=True to the first backward() or grad() if the graph is needed again");
+        " has freed the values it saved. Pass retain_graph=True to the first backward() or grad() if the graph is "
+        "needed again");
   Saved& s = node.saved[i];
   if (s.packed) return unpack_saved(s.packed);
   if (!s.tensor.defined()) return {};
   uint32_t now = s.tensor.version();
   if (now != s.version) [[unlikely]] {
-    static const char* const kTorchNames[kDTypes] = {"Bool", "Byte", "Char", "Short", "Int", "Long",
-                                                     "Half", "BFloat16", "Float", "Double", "ComplexFloat", "ComplexDouble"};
+    static const char* const kTorchNames[kDTypes] = {"Bool",  "Byte",   "Char",         "Short",
+                                                     "Int",   "Long",   "Half",         "BFloat16",
+                                                     "Float", "Double", "ComplexFloat", "ComplexDouble"};
     fail("one of the variables needed for gradient computation has been modified by an inplace operation: [torch.",
-         kTorchNames[int(s.tensor.dtype())], "Tensor ", shown(s.tensor.sizes()), "], saved as '", s.name, "' by ", node.name,
-         ", is at version ", now, "; expected version ", s.version,
+         kTorchNames[int(s.tensor.dtype())], "Tensor ", shown(s.tensor.sizes()), "], saved as '", s.name, "' by ",
+         node.name, ", is at version ", now, "; expected version ", s.version,
          " instead. Use the out-of-place form of the op that changed it, or clone() before; "
          "torch.autograd.set_detect_anomaly(True) shows where the value was saved");
   }
@@ -166,8 +171,8 @@ Tensor Back::saved(int i) const {
 
 namespace {
 
-// Keeps passes in other threads from adding to a leaf's gradient while a kernel that does so has given the interpreter's
-// lock away. (Small kernels keep it, so there is nothing to guard.)
+// Keeps passes in other threads from adding to a leaf's gradient while a kernel that does so has given the
+// interpreter's lock away. (Small kernels keep it, so there is nothing to guard.)
 class Exclusive {
  public:
   explicit Exclusive(const Tensor& leaf) : leaf_(leaf.numel() > kGrain && release_interpreter ? leaf.impl() : nullptr) {
@@ -231,7 +236,8 @@ struct Accumulate {
       bool same_object = slot->is(g);
       size_t expected = same_object ? 2 : 1;
       if (!mode.grad && g->count() == expected && !g->base.defined() && g->storage->count() == 1 &&
-          !g->storage->free_foreign && g.strides().size() == leaf.strides().size() && same(g.strides(), leaf.strides())) {
+          !g->storage->free_foreign && g.strides().size() == leaf.strides().size() &&
+          same(g.strides(), leaf.strides())) {
         if (g->autograd) g = alias(g);
         a.grad = std::move(g);
         if (same_object) *slot = Tensor();
@@ -272,7 +278,8 @@ Tensor base_in_units_of(const Tensor& view) {
 
 Ref<Node> grad_fn(const Tensor& t) {
   TensorImpl* i = t.impl();
-  if (i->base.defined() && i->view_version != t.version() && i->base.requires_grad() && i->creation == Creation::Default) [[unlikely]] {
+  if (i->base.defined() && i->view_version != t.version() && i->base.requires_grad() &&
+      i->creation == Creation::Default) [[unlikely]] {
     // The base was changed in place since: the view's history is a view of the base's present one.
     Tensor base = base_in_units_of(t);
     IntVec sizes = i->sizes, strides = i->strides, base_sizes = base->sizes, base_strides = base->strides;
@@ -280,7 +287,9 @@ Ref<Node> grad_fn(const Tensor& t) {
     Ref<Node> n = make_node(
         "AsStridedBackward0",
         [=](Back& b) {
-          b.set(0, [&] { return as_strided_backward(b.grad(), base_sizes, base_strides, base_offset, sizes, strides, offset); });
+          b.set(0, [&] {
+            return as_strided_backward(b.grad(), base_sizes, base_strides, base_offset, sizes, strides, offset);
+          });
         },
         1, 1, 0);
     n->edges[0] = gradient_edge(base);
@@ -303,7 +312,8 @@ Edge gradient_edge(const Tensor& t) {
   return {std::move(n), 0};
 }
 
-void connect(const Ref<Node>& node, const TensorList& inputs, const TensorList& outputs, std::initializer_list<Save> saves) {
+void connect(const Ref<Node>& node, const TensorList& inputs, const TensorList& outputs,
+             std::initializer_list<Save> saves) {
   for (int i = 0; i < inputs.count; i++)
     if (inputs[i].defined()) node->edges[i] = gradient_edge(inputs[i]);
   node->sequence = next_sequence++;
@@ -345,28 +355,35 @@ Tensor detach(const Tensor& t) { return alias(t); }
 // ---- in-place ----
 
 void check_inplace(const Tensor& x, bool records) {
-  CHECK(!x->inference || mode.inference,
-        "Inplace update to inference tensor outside InferenceMode is not allowed. Clone it first to get a normal tensor");
+  CHECK(
+      !x->inference || mode.inference,
+      "Inplace update to inference tensor outside InferenceMode is not allowed. Clone it first to get a normal tensor");
   if (!mode.grad) return;
   bool is_view = x->base.defined();
   if (is_view && (records || x.requires_grad())) {
     switch (x->creation) {
-      case Creation::Default: break;
+      case Creation::Default:
+        break;
       case Creation::NoGrad:
-        fail("A view was created in no_grad mode and is being modified inplace with grad mode enabled, so it is unclear "
-             "whether the change should be recorded: do both inside the no_grad block, or both outside");
+        fail(
+            "A view was created in no_grad mode and is being modified inplace with grad mode enabled, so it is unclear "
+            "whether the change should be recorded: do both inside the no_grad block, or both outside");
       case Creation::Inference:
         fail("A view was created in inference mode and is being modified inplace in normal mode: clone it first");
       case Creation::MultiOutput:
-        fail("Output ", x->autograd ? int(x->autograd->output_nr) : 0, " of ", x->autograd && x->autograd->grad_fn ? x->autograd->grad_fn->name : "an op",
+        fail("Output ", x->autograd ? int(x->autograd->output_nr) : 0, " of ",
+             x->autograd && x->autograd->grad_fn ? x->autograd->grad_fn->name : "an op",
              " is a view and is being modified inplace. The op returned several views of one tensor, and such views "
              "do not allow it. Replace the inplace operation by an out-of-place one");
       case Creation::Custom:
-        fail("A view made inside a custom Function is being modified inplace, which would bypass the Function's backward: clone it first");
+        fail(
+            "A view made inside a custom Function is being modified inplace, which would bypass the Function's "
+            "backward: clone it first");
     }
     const Tensor& base = x->base;
     if (base.requires_grad())
-      CHECK(!is_leaf(base), "a view of a leaf Variable that requires grad is being used in an in-place operation. "
+      CHECK(!is_leaf(base),
+            "a view of a leaf Variable that requires grad is being used in an in-place operation. "
             "Wrap the change in torch.no_grad(), or change a clone");
   }
   CHECK(!(x->autograd && x->autograd->requires_grad && !x->autograd->grad_fn),
@@ -376,7 +393,8 @@ void check_inplace(const Tensor& x, bool records) {
 
 namespace {
 
-// The history of a base after a view of it was written: the gradient outside the view passes, inside it goes through `inner`.
+// The history of a base after a view of it was written: the gradient outside the view passes, inside it goes through
+// `inner`.
 struct CopySlices {
   Ref<Node> inner;
   uint32_t output_nr;
@@ -461,9 +479,10 @@ void written_inplace(const Tensor& x, const Ref<Node>& node, uint32_t output_nr)
     strides.push_back(1);
     offset *= 2;
   }
-  Ref<Node> n = make_node(
-      "torch::autograd::CopySlices",
-      CopySlices{node, output_nr, sizes, strides, x->sizes, x->strides, offset, x->offset, by_parts}, node->edge_count, 1, 0);
+  Ref<Node> n =
+      make_node("torch::autograd::CopySlices",
+                CopySlices{node, output_nr, sizes, strides, x->sizes, x->strides, offset, x->offset, by_parts},
+                node->edge_count, 1, 0);
   n->edges[0] = gradient_edge(base);
   for (int i = 1; i < node->edge_count; i++) n->edges[i] = node->edges[i];
   n->sequence = next_sequence++;

@@ -45,7 +45,8 @@ class NoGrad {
   bool before_;
 };
 
-template <class... T> inline bool recording(const T&... tensors) {
+template <class... T>
+inline bool recording(const T&... tensors) {
   return mode.grad && ((tensors.defined() && tensors.requires_grad()) || ...);
 }
 inline bool recording(const std::vector<Tensor>& tensors) {
@@ -71,13 +72,14 @@ struct TensorList {
 
 // Connects a new node with its inputs' edges and makes it the history of `outputs`. Undefined inputs have empty edges,
 // undefined and non-floating outputs no history.
-void connect(const Ref<Node>& node, const TensorList& inputs, const TensorList& outputs, std::initializer_list<Save> saves);
+void connect(const Ref<Node>& node, const TensorList& inputs, const TensorList& outputs,
+             std::initializer_list<Save> saves);
 
 // Records an op: `backward(Back&)` sets the gradient of each input from those of the outputs.
 // Call it only if recording(inputs...). Keep tensors by `saves`, everything else by the closure.
 template <class F>
-Ref<Node> record(const char* name, const TensorList& inputs, const TensorList& outputs, std::initializer_list<Save> saves,
-                 F&& backward) {
+Ref<Node> record(const char* name, const TensorList& inputs, const TensorList& outputs,
+                 std::initializer_list<Save> saves, F&& backward) {
   Ref<Node> n = make_node(name, std::forward<F>(backward), inputs.count, outputs.count, int(saves.size()));
   connect(n, inputs, outputs, saves);
   return n;
@@ -85,7 +87,8 @@ Ref<Node> record(const char* name, const TensorList& inputs, const TensorList& o
 
 // A differentiable view: shares t's storage, remembers its base, and is recorded when t wants a gradient.
 Tensor make_view(const Tensor& t, Ints sizes, Ints strides, int64_t offset);
-template <class F> Tensor view_op(const char* name, const Tensor& t, Ints sizes, Ints strides, int64_t offset, F&& backward) {
+template <class F>
+Tensor view_op(const char* name, const Tensor& t, Ints sizes, Ints strides, int64_t offset, F&& backward) {
   Tensor v = make_view(t, sizes, strides, offset);
   if (recording(t)) {
     record(name, {&t}, {&v}, {}, std::forward<F>(backward));

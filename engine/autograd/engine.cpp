@@ -11,10 +11,22 @@ void (*report_anomaly)(Node&) = nullptr;
 
 namespace {
 
-thread_local uint64_t passes = 0;
+// Both change only while the interpreter's lock is held. Passes are counted over all threads: a node keeps the number
+// of the last one that marked it.
+uint64_t passes = 0;
+bool nodes_taken = false;
 
-// Nodes were numbered as they were made, and a node's inputs were made before it: taking the highest number first visits
-// every node after all that feed it, with no count of dependencies. AccumulateGrad nodes carry the lowest number of all.
+// A pass keeps its marks in the nodes themselves. One that starts while another runs (inside a hook or a custom
+// function, or in another thread) may meet nodes that are in use, and keeps its marks in a table of its own.
+struct Marks {
+  std::vector<Tensor> pending;
+  bool queued = false;
+  uint8_t needed = 0;
+};
+
+// Nodes were numbered as they were made, and a node's inputs were made before it: taking the highest number first
+// visits every node after all that feed it, with no count of dependencies. AccumulateGrad nodes carry the lowest number
+// of all.
 struct Queue {
   std::vector<Ref<Node>> heap;
   static bool later(const Ref<Node>& a, const Ref<Node>& b) { return a->sequence < b->sequence; }
@@ -40,14 +52,19 @@ struct Capture {
 
 class Pass {
  public:
-  explicit Pass(const BackwardArgs& args) : args_(args), id_(++passes) {}
+  explicit Pass(const BackwardArgs& args) : args_(args), id_(++passes), in_nodes_(!std::exchange(nodes_taken, true)) {}
+  ~Pass() {
+    if (in_nodes_) nodes_taken = false;
+  }
+  Pass(const Pass&) = delete;
+  Pass& operator=(const Pass&) = delete;
 
   std::vector<Tensor> run() {
     if (!args_.inputs.empty()) prepare_inputs();
-    seed();
     Mode saved = mode;
-    mode.grad = args_.create_graph;
     try {
+      seed();
+      mode.grad = args_.create_graph;
       while (!queue_.heap.empty()) step(queue_.pop());
     } catch (...) {
       mode = saved;
@@ -59,6 +76,17 @@ class Pass {
   }
 
  private:
+  Marks& marks(Node* n) {
+    Marks& m = marks_[n];
+    if (m.pending.empty()) m.pending.resize(n->output_count);
+    return m;
+  }
+  Tensor* pending(Node* n) { return in_nodes_ ? n->pending : marks(n).pending.data(); }
+  bool& queued(Node* n) { return in_nodes_ ? n->queued : marks(n).queued; }
+  bool entered(Node* n) const { return in_nodes_ ? n->pass == id_ : marks_.contains(n); }
+  // Only of a node that was entered.
+  uint8_t& needed(Node* n) { return in_nodes_ ? n->needed : marks(n).needed; }
+
   // Marks the nodes that lead to a wanted input, so that no others run.
   void prepare_inputs() {
     for (const Tensor& t : args_.inputs) {
@@ -70,11 +98,12 @@ class Pass {
     // Depth first without recursion; a node is entered twice: going down, and coming back with its inputs decided.
     std::vector<std::pair<Node*, int>> stack;
     auto enter = [&](Node* n) {
-      if (n->pass == id_) return;
-      n->pass = id_;
-      n->needed = 0;
+      if (entered(n)) return;
+      if (in_nodes_) n->pass = id_;
+      uint8_t& mark = needed(n);
+      mark = 0;
       for (const Capture& c : captures_)
-        if (c.node == n) n->needed = 2;  // wanted here: nothing says that what lies behind is
+        if (c.node == n) mark = 2;  // wanted here: nothing says that what lies behind is
       stack.emplace_back(n, 0);
     };
     for (const Tensor& root : args_.roots)
@@ -84,13 +113,13 @@ class Pass {
           auto& [n, i] = stack.back();
           if (i > 0) {
             Node* below = n->edges[i - 1].node.get();
-            if (below && below->needed) n->needed |= 1;
+            if (below && needed(below)) needed(n) |= 1;
           }
           while (i < n->edge_count && !n->edges[i].node) i++;
           if (i < n->edge_count) {
             Node* below = n->edges[i++].node.get();
-            if (below->pass == id_) {
-              if (below->needed) n->needed |= 1;
+            if (entered(below)) {
+              if (needed(below)) needed(n) |= 1;
             } else {
               enter(below);
             }
@@ -101,22 +130,25 @@ class Pass {
       }
   }
 
-  bool wanted(Node* n) const { return args_.inputs.empty() || (n->pass == id_ && n->needed); }
+  bool wanted(Node* n) { return args_.inputs.empty() || (entered(n) && needed(n)); }
 
   void deliver(const Edge& e, const Tensor& g) {
     Node* n = e.node.get();
     if (!wanted(n)) return;
-    Tensor& slot = n->pending[e.input];
+    Tensor& slot = pending(n)[e.input];
     if (!slot.defined()) {
       slot = g;
     } else if (g.defined()) {
-      bool private_slot = !mode.grad && slot->count() == 1 && !slot->base.defined() && slot->storage->count() == 1 && slot.is_contiguous() &&
-                          same(slot.sizes(), g.sizes()) && slot.dtype() == g.dtype() && !slot->storage->free_foreign;
-      if (private_slot) add_in_place(slot, g);
-      else slot = add(slot, g);
+      bool private_slot = !mode.grad && slot->count() == 1 && !slot->base.defined() && slot->storage->count() == 1 &&
+                          slot.is_contiguous() && same(slot.sizes(), g.sizes()) && slot.dtype() == g.dtype() &&
+                          !slot->storage->free_foreign;
+      if (private_slot)
+        add_in_place(slot, g);
+      else
+        slot = add(slot, g);
     }
-    if (!n->queued) {
-      n->queued = true;
+    if (bool& waits = queued(n); !waits) {
+      waits = true;
       queue_.push(e.node);
     }
   }
@@ -124,19 +156,23 @@ class Pass {
   void seed() {
     for (size_t i = 0; i < args_.roots.size(); i++) {
       const Tensor& root = args_.roots[i];
-      CHECK(root.requires_grad(), "element ", i, " of tensors does not require grad and does not have a grad_fn: "
+      CHECK(root.requires_grad(), "element ", i,
+            " of tensors does not require grad and does not have a grad_fn: "
             "no tensor it was computed from has requires_grad=True, or it was computed under no_grad()");
       Tensor g = i < args_.gradients.size() ? args_.gradients[i] : Tensor();
       if (!g.defined()) {
         CHECK(root.numel() == 1, "grad can be implicitly created only for scalar outputs, and this one has shape ",
               shown(root.sizes()), ": reduce it with sum() or mean(), or pass its gradient");
-        CHECK(is_floating(root.dtype()), "grad can be implicitly created only for real scalar outputs but got torch.", name_of(root.dtype()));
+        CHECK(is_floating(root.dtype()), "grad can be implicitly created only for real scalar outputs but got torch.",
+              name_of(root.dtype()));
         g = ones(root.sizes(), root.dtype(), root.device());
       } else {
-        CHECK(same(g.sizes(), root.sizes()), "Mismatch in shape: grad_output[", i, "] has a shape of ", shown(g.sizes()),
-              " and output[", i, "] has a shape of ", shown(root.sizes()), ".");
-        CHECK(is_complex(g.dtype()) == is_complex(root.dtype()), "For complex Tensors, both grad_output and output are required to have "
-              "the same dtype. Mismatch in dtype: grad_output[", i, "] is torch.", name_of(g.dtype()), ", output[", i, "] is torch.", name_of(root.dtype()));
+        CHECK(same(g.sizes(), root.sizes()), "Mismatch in shape: grad_output[", i, "] has a shape of ",
+              shown(g.sizes()), " and output[", i, "] has a shape of ", shown(root.sizes()), ".");
+        CHECK(is_complex(g.dtype()) == is_complex(root.dtype()),
+              "For complex Tensors, both grad_output and output are required to have "
+              "the same dtype. Mismatch in dtype: grad_output[",
+              i, "] is torch.", name_of(g.dtype()), ", output[", i, "] is torch.", name_of(root.dtype()));
         if (g.dtype() != root.dtype()) g = to(g, root.dtype());
       }
       deliver(gradient_edge(root), g);
@@ -145,7 +181,7 @@ class Pass {
 
   void step(Ref<Node> node) {
     Node& n = *node;
-    n.queued = false;
+    queued(&n) = false;
     constexpr int kInline = 8;
     Tensor inline_grads[kInline], inline_results[kInline];
     std::vector<Tensor> more_grads, more_results;
@@ -159,18 +195,22 @@ class Pass {
       more_results.resize(n.edge_count);
       results = more_results.data();
     }
-    for (int i = 0; i < n.output_count; i++) grads[i] = std::move(n.pending[i]);
+    Tensor* arrived = pending(&n);
+    for (int i = 0; i < n.output_count; i++) grads[i] = std::move(arrived[i]);
+    if (!in_nodes_ && args_.inputs.empty()) marks_.erase(&n);
     if (n.hooks) call_before(n, grads);
     for (Capture& c : captures_)
       if (c.node == &n && !(args_.accumulate && n.edge_count == 0)) {
         // A leaf is visited once for each of its uses.
-        if (c.gradient.defined() && grads[c.input].defined()) c.gradient = add(c.gradient, grads[c.input]);
-        else if (grads[c.input].defined()) c.gradient = grads[c.input];
+        if (c.gradient.defined() && grads[c.input].defined())
+          c.gradient = add(c.gradient, grads[c.input]);
+        else if (grads[c.input].defined())
+          c.gradient = grads[c.input];
         c.found = c.gradient.defined();
         if (args_.accumulate && c.found) keep_gradient(c);
       }
-    if (!args_.inputs.empty() && !(n.needed & 1) && !(args_.accumulate && accumulated_leaf(n))) return;
-    Back back{n, grads, results, args_.inputs.empty() ? 0 : id_};
+    if (!args_.inputs.empty() && !(needed(&n) & 1) && !(args_.accumulate && accumulated_leaf(n))) return;
+    Back back{n, grads, results, args_.inputs.empty() || !in_nodes_ ? 0 : id_};
     try {
       n.type->apply(n, back);
     } catch (...) {
@@ -238,6 +278,7 @@ class Pass {
 
   // After an error: forget what was collected, so that the graph can be run again.
   void abandon() {
+    if (!in_nodes_) return;
     for (Ref<Node>& n : queue_.heap) {
       n->queued = false;
       for (int i = 0; i < n->output_count; i++) n->pending[i] = Tensor();
@@ -261,6 +302,8 @@ class Pass {
 
   const BackwardArgs& args_;
   uint64_t id_;
+  bool in_nodes_;
+  std::unordered_map<Node*, Marks> marks_;
   Queue queue_;
   std::vector<Capture> captures_;
   std::vector<Ref<Node>> keep_;

@@ -12,8 +12,8 @@ struct BackwardArgs {
   std::vector<Tensor> gradients;  // one per root; undefined: ones, for a root of one element
   bool retain_graph = false;
   bool create_graph = false;
-  std::vector<Tensor> inputs;     // empty: every leaf reached
-  bool accumulate = true;         // into .grad (backward); otherwise return the inputs' gradients (grad)
+  std::vector<Tensor> inputs;  // empty: every leaf reached
+  bool accumulate = true;      // into .grad (backward); otherwise return the inputs' gradients (grad)
   bool allow_unused = false;
 };
 

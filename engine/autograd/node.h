@@ -17,7 +17,8 @@ struct Edge {
   uint32_t input = 0;  // which of the node's gradients flows along this edge
 };
 
-// A tensor kept for the backward pass. An output of the node itself is kept without its history, which would be a cycle.
+// A tensor kept for the backward pass. An output of the node itself is kept without its history, which would be a
+// cycle.
 struct Saved {
   Tensor tensor;
   const char* name = "";
@@ -45,8 +46,8 @@ struct Back;
 
 struct NodeType {
   void (*apply)(Node&, Back&);
-  void (*destroy)(Node*);      // runs the closure's destructor
-  void (*release)(Node*);      // drops what the closure holds besides saved tensors; may be null
+  void (*destroy)(Node*);  // runs the closure's destructor
+  void (*release)(Node*);  // drops what the closure holds besides saved tensors; may be null
 };
 
 struct Node : Counted {
@@ -55,13 +56,13 @@ struct Node : Counted {
   uint64_t sequence = 0;
   uint32_t bytes;
   uint16_t edge_count, output_count, saved_count;
-  bool freed = false;       // saved tensors are gone
-  bool queued = false;      // waits in the running backward pass
-  uint8_t needed = 1;       // scratch of the running pass
-  uint64_t pass = 0;        // which pass `needed` speaks of
+  bool freed = false;   // saved tensors are gone
+  bool queued = false;  // waits in the running backward pass
+  uint8_t needed = 1;   // scratch of the running pass
+  uint64_t pass = 0;    // which pass `needed` speaks of
   Hooks* hooks = nullptr;
   Edge* edges;
-  Tensor* pending;          // gradients of the outputs, collected during a pass
+  Tensor* pending;  // gradients of the outputs, collected during a pass
   Saved* saved;
   void* metadata = nullptr;  // a Python object: anomaly mode's record of where the node was made
 
@@ -86,25 +87,29 @@ struct Back {
   }
   Tensor saved(int i) const;
   // Stores make() as input i's gradient, if anyone wants it.
-  template <class F> void set(int i, F&& make) {
+  template <class F>
+  void set(int i, F&& make) {
     if (needs(i)) results[i] = make();
   }
 };
 
 namespace detail {
-template <class F> struct FunctionNode : Node {
+template <class F>
+struct FunctionNode : Node {
   F function;
   explicit FunctionNode(F&& f) : function(std::move(f)) {}
   static void apply(Node& n, Back& b) { static_cast<FunctionNode&>(n).function(b); }
   static void destroy(Node* n) { static_cast<FunctionNode*>(n)->function.~F(); }
   static constexpr NodeType type{&apply, &destroy, nullptr};
 };
-Node* finish_node(Node* n, const NodeType* type, const char* name, size_t head, size_t bytes, int edges, int outputs, int saved);
+Node* finish_node(Node* n, const NodeType* type, const char* name, size_t head, size_t bytes, int edges, int outputs,
+                  int saved);
 }  // namespace detail
 
 size_t node_bytes(size_t head, int edges, int outputs, int saved);
 
-template <class F> Ref<Node> make_node(const char* name, F&& f, int edges, int outputs, int saved) {
+template <class F>
+Ref<Node> make_node(const char* name, F&& f, int edges, int outputs, int saved) {
   using N = detail::FunctionNode<std::decay_t<F>>;
   size_t head = (sizeof(N) + 15) / 16 * 16, bytes = node_bytes(head, edges, outputs, saved);
   Node* n = new (allocate(bytes)) N(std::forward<F>(f));

@@ -118,7 +118,8 @@ class PyHook : public Hook {
     }
     Object given(pack(grads, count));
     Object second(others ? pack(others, other_count) : nullptr);
-    Object r(check(others ? PyObject_CallFunctionObjArgs(function_, given.get(), second.get(), nullptr) : PyObject_CallOneArg(function_, given.get())));
+    Object r(check(others ? PyObject_CallFunctionObjArgs(function_, given.get(), second.get(), nullptr)
+                          : PyObject_CallOneArg(function_, given.get())));
     if (r.get() == Py_None) return;
     Object one;
     if (!PyTuple_Check(r.get())) {
@@ -126,11 +127,14 @@ class PyHook : public Hook {
     } else {
       one = Object::borrowed(r.get());
     }
-    CHECK(PyTuple_GET_SIZE(one.get()) == count, "hook has returned an incorrect number of values (got ", PyTuple_GET_SIZE(one.get()), ", but expected ", count, ")");
+    CHECK(PyTuple_GET_SIZE(one.get()) == count, "hook has returned an incorrect number of values (got ",
+          PyTuple_GET_SIZE(one.get()), ", but expected ", count, ")");
     for (int i = 0; i < count; i++) {
       PyObject* v = PyTuple_GET_ITEM(one.get(), i);
-      if (v == Py_None) grads[i] = Tensor();
-      else replace(grads[i], v);
+      if (v == Py_None)
+        grads[i] = Tensor();
+      else
+        replace(grads[i], v);
     }
   }
 
@@ -143,7 +147,9 @@ class PyHook : public Hook {
   static void replace(Tensor& g, PyObject* v) {
     CHECK_KIND(Type, is_tensor(v), "expected Variable, but hook returned '", Py_TYPE(v)->tp_name, "'");
     const Tensor& t = tensor_of(v);
-    if (g.defined()) CHECK(same(t.sizes(), g.sizes()), "hook has changed the size of value: expected ", shown(g.sizes()), ", got ", shown(t.sizes()));
+    if (g.defined())
+      CHECK(same(t.sizes(), g.sizes()), "hook has changed the size of value: expected ", shown(g.sizes()), ", got ",
+            shown(t.sizes()));
     g = t;
   }
   PyObject* function_;
@@ -152,9 +158,8 @@ class PyHook : public Hook {
 
 // The handle a registration returns: remove(), and use as a context manager. It does not keep the tensor or node alive.
 struct PyHandle {
-  PyObject_HEAD
-  PyObject* owner;  // weak
-  Hook* hook;       // owned
+  PyObject_HEAD PyObject* owner;  // weak
+  Hook* hook;                     // owned
 };
 PyTypeObject* HandleType = nullptr;
 PyObject* handle_remove(PyObject* self, PyObject*) {
@@ -225,7 +230,8 @@ PyObject* node_call(PyObject* self, PyObject* args, PyObject*) {
   return guarded([&]() -> PyObject* {
     Node& n = N(self);
     std::vector<Tensor> grads(n.output_count), results(n.edge_count);
-    CHECK(PyTuple_GET_SIZE(args) == n.output_count, n.name, " takes ", n.output_count, " gradients, got ", PyTuple_GET_SIZE(args));
+    CHECK(PyTuple_GET_SIZE(args) == n.output_count, n.name, " takes ", n.output_count, " gradients, got ",
+          PyTuple_GET_SIZE(args));
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); i++)
       if (is_tensor(PyTuple_GET_ITEM(args, i))) grads[size_t(i)] = tensor_of(PyTuple_GET_ITEM(args, i));
     Back b{n, grads.data(), results.data(), 0};
@@ -235,16 +241,18 @@ PyObject* node_call(PyObject* self, PyObject* args, PyObject*) {
   });
 }
 
-PyMethodDef node_methods[] = {{"name", node_name, METH_NOARGS, "The node's name."},
-                              {"register_hook", node_register_hook, METH_O, "hook(grad_inputs, grad_outputs) after the node ran."},
-                              {"register_prehook", node_register_prehook, METH_O, "hook(grad_outputs) before the node runs."},
-                              {"_sequence_nr", node_sequence, METH_NOARGS, nullptr},
-                              {"__dir__", node_dir, METH_NOARGS, nullptr},
-                              {}};
-PyGetSetDef node_getset[] = {{"next_functions", node_next, nullptr, "The nodes that receive this one's gradients.", nullptr},
-                             {"metadata", node_metadata, nullptr, "A dictionary for anybody's use.", nullptr},
-                             {"variable", node_variable, nullptr, "Of AccumulateGrad: the leaf.", nullptr},
-                             {}};
+PyMethodDef node_methods[] = {
+    {"name", node_name, METH_NOARGS, "The node's name."},
+    {"register_hook", node_register_hook, METH_O, "hook(grad_inputs, grad_outputs) after the node ran."},
+    {"register_prehook", node_register_prehook, METH_O, "hook(grad_outputs) before the node runs."},
+    {"_sequence_nr", node_sequence, METH_NOARGS, nullptr},
+    {"__dir__", node_dir, METH_NOARGS, nullptr},
+    {}};
+PyGetSetDef node_getset[] = {
+    {"next_functions", node_next, nullptr, "The nodes that receive this one's gradients.", nullptr},
+    {"metadata", node_metadata, nullptr, "A dictionary for anybody's use.", nullptr},
+    {"variable", node_variable, nullptr, "Of AccumulateGrad: the leaf.", nullptr},
+    {}};
 PyMemberDef node_members[] = {{"__dictoffset__", T_PYSSIZET, offsetof(PyNode, dict), READONLY, nullptr},
                               {"__weaklistoffset__", T_PYSSIZET, offsetof(PyNode, weakrefs), READONLY, nullptr},
                               {}};
@@ -332,7 +340,8 @@ PyObject* tensor_retain_grad(PyObject* self, PyObject*) {
 }
 
 PyMethodDef tensor_methods[] = {
-    {"register_hook", tensor_register_hook, METH_O, "hook(grad) when this tensor's gradient is computed; a returned tensor replaces it."},
+    {"register_hook", tensor_register_hook, METH_O,
+     "hook(grad) when this tensor's gradient is computed; a returned tensor replaces it."},
     {"register_post_accumulate_grad_hook", tensor_register_post, METH_O, "hook(tensor) after .grad was added to."},
     {"retain_grad", tensor_retain_grad, METH_NOARGS, "Keeps the gradient of a non-leaf in .grad."},
     {}};
@@ -358,7 +367,9 @@ std::vector<Tensor> tensors_from(PyObject* o, const char* what, bool none_allowe
 
 PyObject* backward(PyObject*, PyObject* const* args, Py_ssize_t n) {
   return guarded([&]() -> PyObject* {
-    CHECK_KIND(Type, n == 7, "_backward() takes 7 arguments: tensors, gradients, retain_graph, create_graph, inputs, allow_unused, accumulate");
+    CHECK_KIND(Type, n == 7,
+               "_backward() takes 7 arguments: tensors, gradients, retain_graph, create_graph, inputs, allow_unused, "
+               "accumulate");
     BackwardArgs a;
     a.roots = tensors_from(args[0], "tensors", false);
     a.gradients = tensors_from(args[1], "gradients", true);
@@ -491,16 +502,24 @@ int node_clear(PyObject* self) {
 }
 
 void init_autograd(PyObject* m) {
-  PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(node_dealloc)},   {Py_tp_traverse, reinterpret_cast<void*>(node_traverse)},
-                         {Py_tp_clear, reinterpret_cast<void*>(node_clear)},       {Py_tp_methods, node_methods},
-                         {Py_tp_getset, node_getset},                              {Py_tp_members, node_members},
-                         {Py_tp_getattro, reinterpret_cast<void*>(node_getattr)},  {Py_tp_repr, reinterpret_cast<void*>(node_repr)},
-                         {Py_tp_call, reinterpret_cast<void*>(node_call)},         {0, nullptr}};
+  PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(node_dealloc)},
+                         {Py_tp_traverse, reinterpret_cast<void*>(node_traverse)},
+                         {Py_tp_clear, reinterpret_cast<void*>(node_clear)},
+                         {Py_tp_methods, node_methods},
+                         {Py_tp_getset, node_getset},
+                         {Py_tp_members, node_members},
+                         {Py_tp_getattro, reinterpret_cast<void*>(node_getattr)},
+                         {Py_tp_repr, reinterpret_cast<void*>(node_repr)},
+                         {Py_tp_call, reinterpret_cast<void*>(node_call)},
+                         {0, nullptr}};
   PyType_Spec spec{"lampas.autograd.graph.Node", sizeof(PyNode), 0,
-                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                   slots};
   NodeType_ = make_type(m, spec);
-  PyType_Slot handle_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(handle_dealloc)}, {Py_tp_methods, handle_methods}, {0, nullptr}};
-  PyType_Spec handle_spec{"lampas.utils.hooks._EngineHandle", sizeof(PyHandle), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, handle_slots};
+  PyType_Slot handle_slots[] = {
+      {Py_tp_dealloc, reinterpret_cast<void*>(handle_dealloc)}, {Py_tp_methods, handle_methods}, {0, nullptr}};
+  PyType_Spec handle_spec{"lampas.utils.hooks._EngineHandle", sizeof(PyHandle), 0,
+                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, handle_slots};
   HandleType = make_type(m, handle_spec);
   add_functions(m, functions);
   pack_saved = [](const Tensor& t) -> void* {
@@ -515,7 +534,9 @@ void init_autograd(PyObject* m) {
   unpack_saved = [](void* p) -> Tensor {
     PyObject* pair = static_cast<PyObject*>(p);
     Object r(check(PyObject_CallOneArg(PyTuple_GET_ITEM(pair, 1), PyTuple_GET_ITEM(pair, 0))));
-    CHECK_KIND(Type, is_tensor(r.get()), "Output of saved tensor unpack_hook expected to be a Tensor but got result of type ", Py_TYPE(r.get())->tp_name);
+    CHECK_KIND(Type, is_tensor(r.get()),
+               "Output of saved tensor unpack_hook expected to be a Tensor but got result of type ",
+               Py_TYPE(r.get())->tp_name);
     return tensor_of(r.get());
   };
   drop_object = [](void* p) { Py_DECREF(static_cast<PyObject*>(p)); };
@@ -533,7 +554,9 @@ void init_autograd(PyObject* m) {
     PyObject *type, *value, *trace;
     PyErr_Fetch(&type, &value, &trace);
     Object module(PyImport_ImportModule("lampas.autograd.anomaly_mode"));
-    if (module) Object(PyObject_CallMethod(module.get(), "_report", "sO", n.name, n.metadata ? static_cast<PyObject*>(n.metadata) : Py_None));
+    if (module)
+      Object(PyObject_CallMethod(module.get(), "_report", "sO", n.name,
+                                 n.metadata ? static_cast<PyObject*>(n.metadata) : Py_None));
     if (PyErr_Occurred()) PyErr_WriteUnraisable(nullptr);
     PyErr_Restore(type, value, trace);
   };

@@ -6,8 +6,7 @@ namespace lampas::py {
 
 // A graph node in Python. Node and object share one reference count.
 struct PyNode {
-  PyObject_HEAD
-  Node* node;  // null for the context of a custom function that was not recorded
+  PyObject_HEAD Node* node;  // null for the context of a custom function that was not recorded
   PyObject* dict;
   PyObject* weakrefs;
 };

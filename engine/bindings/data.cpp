@@ -9,8 +9,9 @@ namespace {
 // ---- from nested sequences ----
 
 bool is_sequence(PyObject* o) {
-  return PyList_Check(o) || PyTuple_Check(o) || (PySequence_Check(o) && !PyUnicode_Check(o) && !PyBytes_Check(o) && !is_tensor(o) && !PyObject_CheckBuffer(o) &&
-                                                PyObject_HasAttrString(o, "__len__"));
+  return PyList_Check(o) || PyTuple_Check(o) ||
+         (PySequence_Check(o) && !PyUnicode_Check(o) && !PyBytes_Check(o) && !is_tensor(o) &&
+          !PyObject_CheckBuffer(o) && PyObject_HasAttrString(o, "__len__"));
 }
 // A NumPy array or an object of a subclass; NumPy itself is not imported for the question.
 bool is_array(PyObject* o) {
@@ -30,7 +31,9 @@ struct Scan {
     if (PyFloat_CheckExact(o)) return default_dtype();
     Scalar s;
     if (!to_scalar(o, s)) {
-      if (PyUnicode_Check(o)) fail(shape.empty() ? ErrorKind::Type : ErrorKind::Value, shape.empty() ? "new(): invalid data type 'str'" : "too many dimensions 'str': tensors hold numbers");
+      if (PyUnicode_Check(o))
+        fail(shape.empty() ? ErrorKind::Type : ErrorKind::Value,
+             shape.empty() ? "new(): invalid data type 'str'" : "too many dimensions 'str': tensors hold numbers");
       fail(ErrorKind::Runtime, "Could not infer dtype of ", Py_TYPE(o)->tp_name);
     }
     if (std::strncmp(Py_TYPE(o)->tp_name, "numpy.", 6) == 0) {  // NumPy's scalars keep their type
@@ -43,18 +46,23 @@ struct Scan {
       PyErr_Clear();
     }
     switch (s.kind()) {
-      case Scalar::Bool: return DType::Bool;
-      case Scalar::Int: return DType::Int64;
-      case Scalar::Float: return PyLong_Check(o) ? DType::Int64 : default_dtype();  // an int too big for any type
-      default: return to_complex(default_dtype());
+      case Scalar::Bool:
+        return DType::Bool;
+      case Scalar::Int:
+        return DType::Int64;
+      case Scalar::Float:
+        return PyLong_Check(o) ? DType::Int64 : default_dtype();  // an int too big for any type
+      default:
+        return to_complex(default_dtype());
     }
   }
   static std::optional<DType> dtype_of_format(const char* format) {
     std::string f = format ? format : "B";
     if (!f.empty() && (f[0] == '<' || f[0] == '=' || f[0] == '@')) f = f.substr(1);
     static const std::pair<const char*, DType> formats[] = {
-        {"?", DType::Bool}, {"B", DType::UInt8}, {"b", DType::Int8}, {"h", DType::Int16}, {"i", DType::Int32}, {"l", DType::Int64}, {"q", DType::Int64},
-        {"e", DType::Float16}, {"f", DType::Float32}, {"d", DType::Float64}, {"Zf", DType::Complex64}, {"Zd", DType::Complex128}};
+        {"?", DType::Bool},    {"B", DType::UInt8},   {"b", DType::Int8},       {"h", DType::Int16},
+        {"i", DType::Int32},   {"l", DType::Int64},   {"q", DType::Int64},      {"e", DType::Float16},
+        {"f", DType::Float32}, {"d", DType::Float64}, {"Zf", DType::Complex64}, {"Zd", DType::Complex128}};
     for (auto [name, d] : formats)
       if (f == name) return d;
     return std::nullopt;
@@ -66,7 +74,8 @@ struct Scan {
         walk_array(o, depth);
         return;
       }
-      CHECK_KIND(Value, depth == shape.size() || depth_is_open_, "expected sequence of length ", depth < shape.size() ? shape[depth] : 0, " at dim ", depth, " (got a ", Py_TYPE(o)->tp_name, ")");
+      CHECK_KIND(Value, depth == shape.size() || depth_is_open_, "expected sequence of length ",
+                 depth < shape.size() ? shape[depth] : 0, " at dim ", depth, " (got a ", Py_TYPE(o)->tp_name, ")");
       depth_is_open_ = false;
       merge(type_of(o));
       return;
@@ -77,11 +86,13 @@ struct Scan {
       CHECK_KIND(Value, depth < 64, "too many dimensions: sequences are nested deeper than 64");
       shape.push_back(n);
     } else {
-      CHECK_KIND(Value, shape[depth] == n, "expected sequence of length ", shape[depth], " at dim ", depth, " (got ", n, ")");
+      CHECK_KIND(Value, shape[depth] == n, "expected sequence of length ", shape[depth], " at dim ", depth, " (got ", n,
+                 ")");
     }
     if (n == 0) depth_is_open_ = false;
     Object fast(check(PySequence_Fast(o, "expected a sequence")));
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast.get()); i++) walk(PySequence_Fast_GET_ITEM(fast.get(), i), depth + 1);
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast.get()); i++)
+      walk(PySequence_Fast_GET_ITEM(fast.get(), i), depth + 1);
   }
   // An array or tensor inside a list counts as the list of its elements.
   void walk_array(PyObject* o, size_t depth) {
@@ -92,7 +103,8 @@ struct Scan {
         CHECK_KIND(Value, depth_is_open_, "too many dimensions");
         shape.push_back(t.sizes()[d]);
       } else {
-        CHECK_KIND(Value, shape[at] == t.sizes()[d], "expected sequence of length ", shape[at], " at dim ", at, " (got ", t.sizes()[d], ")");
+        CHECK_KIND(Value, shape[at] == t.sizes()[d], "expected sequence of length ", shape[at], " at dim ", at,
+                   " (got ", t.sizes()[d], ")");
       }
     }
     depth_is_open_ = false;
@@ -114,11 +126,15 @@ void fill(PyObject* o, DType d, char*& to, size_t depth, const std::vector<int64
       if (!to_scalar(o, s)) fail(ErrorKind::Type, "must be real number, not ", Py_TYPE(o)->tp_name);
       if (is_integral(d) && d != DType::Bool && s.kind() == Scalar::Int) {
         int64_t v = s.to_int();
-        bool fits = size == 8 || (d == DType::UInt8 ? v >= -255 && v <= 255 : v >= -(int64_t(1) << (size * 8 - 1)) && v < (int64_t(1) << (size * 8 - 1)));
+        bool fits = size == 8 ||
+                    (d == DType::UInt8 ? v >= -255 && v <= 255
+                                       : v >= -(int64_t(1) << (size * 8 - 1)) && v < (int64_t(1) << (size * 8 - 1)));
         CHECK(fits, "value cannot be converted to type ", name_of(d), " without overflow: ", v);
       }
-      if (is_integral(d) && PyLong_Check(o) && s.kind() == Scalar::Float) fail(ErrorKind::Value, "Overflow when unpacking long long: ", repr(o), " does not fit in 64 bits");
-      CHECK(is_complex(d) || s.kind() != Scalar::Complex, "value cannot be converted to type ", name_of(d), " without overflow");
+      if (is_integral(d) && PyLong_Check(o) && s.kind() == Scalar::Float)
+        fail(ErrorKind::Value, "Overflow when unpacking long long: ", repr(o), " does not fit in 64 bits");
+      CHECK(is_complex(d) || s.kind() != Scalar::Complex, "value cannot be converted to type ", name_of(d),
+            " without overflow");
       s.store(d, to);
     }
     to += size;
@@ -150,8 +166,10 @@ Tensor Scan::array_to_tensor(PyObject* o, bool share) {
   auto unsupported = [&](const std::string& format) {
     Object type(PyObject_GetAttrString(o, "dtype"));
     PyErr_Clear();
-    fail(ErrorKind::Type, "can't convert ", is_array(o) ? "np.ndarray" : Py_TYPE(o)->tp_name, " of type ", type ? repr(type.get()) : "'" + format + "'",
-         ". The only supported types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint8, and bool.");
+    fail(ErrorKind::Type, "can't convert ", is_array(o) ? "np.ndarray" : Py_TYPE(o)->tp_name, " of type ",
+         type ? repr(type.get()) : "'" + format + "'",
+         ". The only supported types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, "
+         "uint8, and bool.");
   };
   if (PyObject_GetBuffer(o, b, PyBUF_FORMAT | PyBUF_STRIDES) < 0) {
     delete b;
@@ -180,15 +198,18 @@ Tensor Scan::array_to_tensor(PyObject* o, bool share) {
   if (!d || negative || uneven) {
     release(b);
     if (!d) unsupported(format);
-    fail(ErrorKind::Value, negative ? "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently supported. Copy it first, for example with array.copy()"
-                                    : "given numpy array strides not a multiple of the element byte size. Copy the array first");
+    fail(ErrorKind::Value,
+         negative ? "At least one stride in the given numpy array is negative, and tensors with negative strides are "
+                    "not currently supported. Copy it first, for example with array.copy()"
+                  : "given numpy array strides not a multiple of the element byte size. Copy the array first");
   }
   for (int i = 0; i < sizes.size(); i++)
     if (sizes[i] <= 1 && strides[i] < 0) strides[i] = 1;
   if (product(sizes) == 0 && PyObject_HasAttrString(o, "strides")) {
     // The buffer of an empty array does not tell its strides, the array does.
     Object own(PyObject_GetAttrString(o, "strides"));
-    for (int i = 0; i < sizes.size() && own && PyTuple_Check(own.get()) && PyTuple_GET_SIZE(own.get()) == sizes.size(); i++)
+    for (int i = 0; i < sizes.size() && own && PyTuple_Check(own.get()) && PyTuple_GET_SIZE(own.get()) == sizes.size();
+         i++)
       strides[i] = std::max<int64_t>(0, PyLong_AsLongLong(PyTuple_GET_ITEM(own.get(), i)) / int64_t(item_size(*d)));
   }
   Tensor t = Tensor(TensorImpl::create());
@@ -199,32 +220,37 @@ Tensor Scan::array_to_tensor(PyObject* o, bool share) {
 }
 
 int get_buffer(PyObject* self, Py_buffer* view, int flags) {
-  return guarded([&] {
-    const Tensor& t = tensor_of(self);
-    const char* format = format_of(t.dtype());
-    CHECK_KIND(Type, format, "Got unsupported ScalarType BFloat16: NumPy has no such type; convert with .float() first");
-    CHECK_KIND(Type, t.device().is_cpu(), "can't convert ", name_of(t.device()), " device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.");
-    CHECK((flags & PyBUF_STRIDES) == PyBUF_STRIDES || t.is_contiguous(), "this tensor is not contiguous: call contiguous() first");
-    int n = t.ndim();
-    auto* dims = new Py_ssize_t[size_t(n) * 2 + 1];
-    for (int i = 0; i < n; i++) {
-      dims[i] = t.sizes()[i];
-      dims[n + i] = t.strides()[i] * Py_ssize_t(t.item_size());
-    }
-    view->buf = t.data();
-    t->storage->exported = true;
-    view->obj = Py_NewRef(self);
-    view->len = Py_ssize_t(t.numel()) * Py_ssize_t(t.item_size());
-    view->itemsize = Py_ssize_t(t.item_size());
-    view->readonly = 0;
-    view->ndim = (flags & PyBUF_ND) == PyBUF_ND ? n : 1;
-    view->format = flags & PyBUF_FORMAT ? const_cast<char*>(format) : nullptr;
-    view->shape = (flags & PyBUF_ND) == PyBUF_ND ? dims : nullptr;
-    view->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? dims + n : nullptr;
-    view->suboffsets = nullptr;
-    view->internal = dims;
-    return 0;
-  }, -1);
+  return guarded(
+      [&] {
+        const Tensor& t = tensor_of(self);
+        const char* format = format_of(t.dtype());
+        CHECK_KIND(Type, format,
+                   "Got unsupported ScalarType BFloat16: NumPy has no such type; convert with .float() first");
+        CHECK_KIND(Type, t.device().is_cpu(), "can't convert ", name_of(t.device()),
+                   " device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.");
+        CHECK((flags & PyBUF_STRIDES) == PyBUF_STRIDES || t.is_contiguous(),
+              "this tensor is not contiguous: call contiguous() first");
+        int n = t.ndim();
+        auto* dims = new Py_ssize_t[size_t(n) * 2 + 1];
+        for (int i = 0; i < n; i++) {
+          dims[i] = t.sizes()[i];
+          dims[n + i] = t.strides()[i] * Py_ssize_t(t.item_size());
+        }
+        view->buf = t.data();
+        t->storage->exported = true;
+        view->obj = Py_NewRef(self);
+        view->len = Py_ssize_t(t.numel()) * Py_ssize_t(t.item_size());
+        view->itemsize = Py_ssize_t(t.item_size());
+        view->readonly = 0;
+        view->ndim = (flags & PyBUF_ND) == PyBUF_ND ? n : 1;
+        view->format = flags & PyBUF_FORMAT ? const_cast<char*>(format) : nullptr;
+        view->shape = (flags & PyBUF_ND) == PyBUF_ND ? dims : nullptr;
+        view->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? dims + n : nullptr;
+        view->suboffsets = nullptr;
+        view->internal = dims;
+        return 0;
+      },
+      -1);
 }
 void release_buffer(PyObject*, Py_buffer* view) { delete[] static_cast<Py_ssize_t*>(view->internal); }
 
@@ -234,7 +260,8 @@ PyObject* method_numpy(PyObject* self, PyObject* args, PyObject* kwargs) {
     static const char* names[] = {"force", nullptr};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$p:numpy", const_cast<char**>(names), &force)) throw PythonError{};
     const Tensor& t = tensor_of(self);
-    CHECK(force || !t.requires_grad(), "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
+    CHECK(force || !t.requires_grad(),
+          "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
     Object plain(wrap(detach(t)));
     if (Py_TYPE(self) == TensorType && !t.requires_grad()) plain = Object::borrowed(self);
     Object view(check(PyMemoryView_FromObject(plain.get())));
@@ -249,10 +276,14 @@ PyObject* element(const char* p, DType d) {
   return dispatch(d, [&]<class T>(TypeTag<T>) -> PyObject* {
     T v;
     std::memcpy(&v, p, sizeof(T));
-    if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(v);
-    else if constexpr (std::is_integral_v<T>) return PyLong_FromLongLong(v);
-    else if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>) return PyComplex_FromDoubles(v.real(), v.imag());
-    else return PyFloat_FromDouble(double(v));
+    if constexpr (std::is_same_v<T, bool>)
+      return PyBool_FromLong(v);
+    else if constexpr (std::is_integral_v<T>)
+      return PyLong_FromLongLong(v);
+    else if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>)
+      return PyComplex_FromDoubles(v.real(), v.imag());
+    else
+      return PyFloat_FromDouble(double(v));
   });
 }
 PyObject* to_list(const char* p, const Tensor& t, int dim) {
@@ -272,10 +303,27 @@ PyObject* method_tolist(PyObject* self, PyObject*) {
 
 // ---- DLPack ----
 
-struct DLDevice { int32_t type, id; };
-struct DLDataType { uint8_t code, bits; uint16_t lanes; };
-struct DLTensor { void* data; DLDevice device; int32_t ndim; DLDataType dtype; int64_t* shape; int64_t* strides; uint64_t byte_offset; };
-struct DLManaged { DLTensor tensor; void* context; void (*deleter)(DLManaged*); };
+struct DLDevice {
+  int32_t type, id;
+};
+struct DLDataType {
+  uint8_t code, bits;
+  uint16_t lanes;
+};
+struct DLTensor {
+  void* data;
+  DLDevice device;
+  int32_t ndim;
+  DLDataType dtype;
+  int64_t* shape;
+  int64_t* strides;
+  uint64_t byte_offset;
+};
+struct DLManaged {
+  DLTensor tensor;
+  void* context;
+  void (*deleter)(DLManaged*);
+};
 // Since version 1.0; older consumers ask for the form above.
 struct DLManagedVersioned {
   uint32_t major, minor;
@@ -286,11 +334,14 @@ struct DLManagedVersioned {
 };
 constexpr uint64_t kReadOnly = 1, kCopied = 2;
 
-template <class Managed> constexpr const char* kCapsule = "dltensor";
-template <> constexpr const char* kCapsule<DLManagedVersioned> = "dltensor_versioned";
+template <class Managed>
+constexpr const char* kCapsule = "dltensor";
+template <>
+constexpr const char* kCapsule<DLManagedVersioned> = "dltensor_versioned";
 
 // What an exported capsule owns.
-template <class Managed> struct Export {
+template <class Managed>
+struct Export {
   Managed managed;
   PyObject* owner;
   IntVec sizes, strides;
@@ -318,14 +369,17 @@ PyObject* method_dlpack(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     PyObject *stream = Py_None, *version = Py_None, *device = Py_None, *copy = Py_None;
     static const char* names[] = {"stream", "max_version", "dl_device", "copy", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OOO:__dlpack__", const_cast<char**>(names), &stream, &version, &device, &copy)) throw PythonError{};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OOO:__dlpack__", const_cast<char**>(names), &stream, &version,
+                                     &device, &copy))
+      throw PythonError{};
     const Tensor& t = tensor_of(self);
     CHECK_KIND(Runtime, !t.requires_grad(), "Can't export tensors that require gradient, use tensor.detach()");
     CHECK(t.device().is_cpu(), "only CPU tensors can be exported, this one is on ", name_of(t.device()));
     static const uint8_t codes[kDTypes] = {6, 1, 0, 0, 0, 0, 2, 4, 2, 2, 5, 5};
     if (device != Py_None) {
       Object here(Py_BuildValue("(ii)", 1, 0));
-      CHECK_KIND(Value, PyObject_RichCompareBool(device, here.get(), Py_EQ) == 1, "__dlpack__(): dl_device must be (1, 0), the CPU, got ", repr(device));
+      CHECK_KIND(Value, PyObject_RichCompareBool(device, here.get(), Py_EQ) == 1,
+                 "__dlpack__(): dl_device must be (1, 0), the CPU, got ", repr(device));
     }
     bool copied = copy == Py_True, versioned = false;
     if (version != Py_None) {
@@ -347,36 +401,44 @@ PyObject* method_dlpack(PyObject* self, PyObject* args, PyObject* kwargs) {
 }
 PyObject* method_dlpack_device(PyObject*, PyObject*) { return Py_BuildValue("(ii)", 1, 0); }
 
-template <class Managed> Tensor import_capsule(PyObject* capsule) {
-    auto* m = static_cast<Managed*>(PyCapsule_GetPointer(capsule, kCapsule<Managed>));
-    if (!m) throw PythonError{};
-    const DLTensor& d = m->tensor;
-    if constexpr (std::is_same_v<Managed, DLManagedVersioned>) {
-      CHECK_KIND(Runtime, m->major == 1, "from_dlpack(): the capsule follows version ", m->major, " of DLPack; version 1 is understood");
-      if (m->flags & kReadOnly && PyErr_WarnEx(PyExc_UserWarning, "The given array is not writable, and tensors do not support read-only memory: writing to this tensor is undefined. Copy the array first", 1) < 0)
-        throw PythonError{};
-    }
-    CHECK(d.device.type == 1, "only CPU memory can be imported, this array lies on DLPack device ", d.device.type);
-    std::optional<DType> type;
-    static const uint8_t codes[kDTypes] = {6, 1, 0, 0, 0, 0, 2, 4, 2, 2, 5, 5};
-    for (int i = 0; i < kDTypes; i++)
-      if (codes[i] == d.dtype.code && item_size(DType(i)) * 8 == d.dtype.bits && d.dtype.lanes == 1) type = DType(i);
-    CHECK(type.has_value(), "no dtype for DLPack type code ", int(d.dtype.code), " with ", int(d.dtype.bits), " bits");
-    IntVec sizes(Ints(d.shape, size_t(d.ndim)));
-    IntVec strides = d.strides ? IntVec(Ints(d.strides, size_t(d.ndim))) : contiguous_strides(sizes);
-    for (int i = 0; i < sizes.size(); i++) {
-      CHECK_KIND(Value, strides[i] >= 0 || sizes[i] <= 1, "from_dlpack(): tensors with negative strides are not supported, got strides ", shown(strides), ". Copy the array first");
-      strides[i] = std::max<int64_t>(strides[i], 0);
-    }
-    Tensor t = Tensor(TensorImpl::create());
-    t->storage = Storage::foreign(static_cast<char*>(d.data) + d.byte_offset, extent(sizes, strides, 0, item_size(*type)), m, [](void* p) {
-      auto* managed = static_cast<Managed*>(p);
-      if (managed->deleter) managed->deleter(managed);
-    });
-    t->dtype = *type;
-    t->set_geometry(sizes, strides, 0);
-    PyCapsule_SetName(capsule, std::is_same_v<Managed, DLManaged> ? "used_dltensor" : "used_dltensor_versioned");
-    return t;
+template <class Managed>
+Tensor import_capsule(PyObject* capsule) {
+  auto* m = static_cast<Managed*>(PyCapsule_GetPointer(capsule, kCapsule<Managed>));
+  if (!m) throw PythonError{};
+  const DLTensor& d = m->tensor;
+  if constexpr (std::is_same_v<Managed, DLManagedVersioned>) {
+    CHECK_KIND(Runtime, m->major == 1, "from_dlpack(): the capsule follows version ", m->major,
+               " of DLPack; version 1 is understood");
+    if (m->flags & kReadOnly && PyErr_WarnEx(PyExc_UserWarning,
+                                             "The given array is not writable, and tensors do not support read-only "
+                                             "memory: writing to this tensor is undefined. Copy the array first",
+                                             1) < 0)
+      throw PythonError{};
+  }
+  CHECK(d.device.type == 1, "only CPU memory can be imported, this array lies on DLPack device ", d.device.type);
+  std::optional<DType> type;
+  static const uint8_t codes[kDTypes] = {6, 1, 0, 0, 0, 0, 2, 4, 2, 2, 5, 5};
+  for (int i = 0; i < kDTypes; i++)
+    if (codes[i] == d.dtype.code && item_size(DType(i)) * 8 == d.dtype.bits && d.dtype.lanes == 1) type = DType(i);
+  CHECK(type.has_value(), "no dtype for DLPack type code ", int(d.dtype.code), " with ", int(d.dtype.bits), " bits");
+  IntVec sizes(Ints(d.shape, size_t(d.ndim)));
+  IntVec strides = d.strides ? IntVec(Ints(d.strides, size_t(d.ndim))) : contiguous_strides(sizes);
+  for (int i = 0; i < sizes.size(); i++) {
+    CHECK_KIND(Value, strides[i] >= 0 || sizes[i] <= 1,
+               "from_dlpack(): tensors with negative strides are not supported, got strides ", shown(strides),
+               ". Copy the array first");
+    strides[i] = std::max<int64_t>(strides[i], 0);
+  }
+  Tensor t = Tensor(TensorImpl::create());
+  t->storage = Storage::foreign(static_cast<char*>(d.data) + d.byte_offset, extent(sizes, strides, 0, item_size(*type)),
+                                m, [](void* p) {
+                                  auto* managed = static_cast<Managed*>(p);
+                                  if (managed->deleter) managed->deleter(managed);
+                                });
+  t->dtype = *type;
+  t->set_geometry(sizes, strides, 0);
+  PyCapsule_SetName(capsule, std::is_same_v<Managed, DLManaged> ? "used_dltensor" : "used_dltensor_versioned");
+  return t;
 }
 
 PyObject* from_dlpack(PyObject*, PyObject* o) {
@@ -385,7 +447,8 @@ PyObject* from_dlpack(PyObject*, PyObject* o) {
     if (PyCapsule_CheckExact(o)) {
       capsule = Object::borrowed(o);
     } else {
-      Object method(check(PyObject_GetAttrString(o, "__dlpack__"))), none(PyTuple_New(0)), newest(Py_BuildValue("{s:(ii)}", "max_version", 1, 0));
+      Object method(check(PyObject_GetAttrString(o, "__dlpack__"))), none(PyTuple_New(0)),
+          newest(Py_BuildValue("{s:(ii)}", "max_version", 1, 0));
       capsule = Object(PyObject_Call(method.get(), none.get(), newest.get()));
       if (!capsule && PyErr_ExceptionMatches(PyExc_TypeError)) {  // a producer from before version 1.0
         PyErr_Clear();
@@ -393,8 +456,10 @@ PyObject* from_dlpack(PyObject*, PyObject* o) {
       }
       check(capsule.get());
     }
-    CHECK_KIND(Type, PyCapsule_CheckExact(capsule.get()), "from_dlpack(): __dlpack__() returned ", Py_TYPE(capsule.get())->tp_name, ", not a capsule");
-    if (PyCapsule_IsValid(capsule.get(), kCapsule<DLManagedVersioned>)) return wrap(import_capsule<DLManagedVersioned>(capsule.get()));
+    CHECK_KIND(Type, PyCapsule_CheckExact(capsule.get()), "from_dlpack(): __dlpack__() returned ",
+               Py_TYPE(capsule.get())->tp_name, ", not a capsule");
+    if (PyCapsule_IsValid(capsule.get(), kCapsule<DLManagedVersioned>))
+      return wrap(import_capsule<DLManagedVersioned>(capsule.get()));
     return wrap(import_capsule<DLManaged>(capsule.get()));
   });
 }
@@ -423,11 +488,16 @@ PyObject* make_tensor(PyObject*, PyObject* args, PyObject* kwargs) {
     PyObject *data, *dtype = nullptr, *device = nullptr;
     int requires_grad = 0, pin = 0;
     static const char* names[] = {"data", "dtype", "device", "requires_grad", "pin_memory", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOpp:tensor", const_cast<char**>(names), &data, &dtype, &device, &requires_grad, &pin)) throw PythonError{};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOpp:tensor", const_cast<char**>(names), &data, &dtype, &device,
+                                     &requires_grad, &pin))
+      throw PythonError{};
     Options o = options_of(dtype, device, requires_grad);
     if (is_tensor(data))
-      if (PyErr_WarnEx(PyExc_UserWarning, "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
-                                          "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).", 1) < 0) throw PythonError{};
+      if (PyErr_WarnEx(PyExc_UserWarning,
+                       "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+                       "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
+                       1) < 0)
+        throw PythonError{};
     Tensor t = tensor_from_python(data, o.dtype, o.device);
     if (o.requires_grad) set_requires_grad(t, true);
     return wrap(std::move(t));
@@ -438,7 +508,8 @@ PyObject* as_tensor(PyObject*, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     PyObject *data, *dtype = nullptr, *device = nullptr;
     static const char* names[] = {"data", "dtype", "device", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:as_tensor", const_cast<char**>(names), &data, &dtype, &device)) throw PythonError{};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:as_tensor", const_cast<char**>(names), &data, &dtype, &device))
+      throw PythonError{};
     Options o = options_of(dtype, device, 0);
     if (is_tensor(data)) {
       const Tensor& t = tensor_of(data);
@@ -458,7 +529,10 @@ PyObject* from_numpy(PyObject*, PyObject* array) {
     Object flags(check(PyObject_GetAttrString(array, "flags")));
     Object writeable(check(PyObject_GetAttrString(flags.get(), "writeable")));
     if (writeable.get() != Py_True &&
-        PyErr_WarnEx(PyExc_UserWarning, "The given NumPy array is not writable, and tensors do not support read-only memory: writing to this tensor is undefined. Copy the array first", 1) < 0)
+        PyErr_WarnEx(PyExc_UserWarning,
+                     "The given NumPy array is not writable, and tensors do not support read-only memory: writing to "
+                     "this tensor is undefined. Copy the array first",
+                     1) < 0)
       throw PythonError{};
     return wrap(Scan::array_to_tensor(array, true));
   });
@@ -470,7 +544,9 @@ PyObject* frombuffer(PyObject*, PyObject* args, PyObject* kwargs) {
     Py_ssize_t count = -1, offset = 0;
     int requires_grad = 0;
     static const char* names[] = {"buffer", "dtype", "count", "offset", "requires_grad", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$Onnp:frombuffer", const_cast<char**>(names), &buffer, &dtype, &count, &offset, &requires_grad)) throw PythonError{};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$Onnp:frombuffer", const_cast<char**>(names), &buffer, &dtype,
+                                     &count, &offset, &requires_grad))
+      throw PythonError{};
     DType d = dtype_of(dtype);
     auto* b = new Py_buffer;
     if (PyObject_GetBuffer(buffer, b, PyBUF_SIMPLE) < 0) {
@@ -483,11 +559,19 @@ PyObject* frombuffer(PyObject*, PyObject* args, PyObject* kwargs) {
       delete b;
       fail(ErrorKind::Value, why);
     };
-    if (b->len == 0 || count == 0) bad("both buffer length (" + std::to_string(b->len) + ") and count (" + std::to_string(count) + ") must not be 0");
-    if (offset < 0 || offset >= b->len) bad("offset (" + std::to_string(offset) + " bytes) must be non-negative and no greater than buffer length (" + std::to_string(b->len) + " bytes) minus 1");
-    if (count < 0 && left % size != 0) bad("buffer length (" + std::to_string(left) + " bytes) after offset must be a multiple of element size (" + std::to_string(size) + ")");
+    if (b->len == 0 || count == 0)
+      bad("both buffer length (" + std::to_string(b->len) + ") and count (" + std::to_string(count) +
+          ") must not be 0");
+    if (offset < 0 || offset >= b->len)
+      bad("offset (" + std::to_string(offset) + " bytes) must be non-negative and no greater than buffer length (" +
+          std::to_string(b->len) + " bytes) minus 1");
+    if (count < 0 && left % size != 0)
+      bad("buffer length (" + std::to_string(left) + " bytes) after offset must be a multiple of element size (" +
+          std::to_string(size) + ")");
     int64_t n = count < 0 ? left / size : count;
-    if (n * size > left) bad("requested buffer length (" + std::to_string(n) + " * " + std::to_string(size) + " bytes) after offset must not be greater than actual buffer length (" + std::to_string(b->len) + " bytes)");
+    if (n * size > left)
+      bad("requested buffer length (" + std::to_string(n) + " * " + std::to_string(size) +
+          " bytes) after offset must not be greater than actual buffer length (" + std::to_string(b->len) + " bytes)");
     Tensor t = Tensor(TensorImpl::create());
     t->storage = Storage::foreign(static_cast<char*>(b->buf) + offset, size_t(n * size), b, [](void* p) {
       PyBuffer_Release(static_cast<Py_buffer*>(p));
@@ -501,14 +585,22 @@ PyObject* frombuffer(PyObject*, PyObject* args, PyObject* kwargs) {
   });
 }
 
-PyObject* scalar_tensor_function(PyObject* self, PyObject* args, PyObject* kwargs) { return make_tensor(self, args, kwargs); }
+PyObject* scalar_tensor_function(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return make_tensor(self, args, kwargs);
+}
 
-template <class F> PyCFunction with_keywords(F* f) { return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f)); }
+template <class F>
+PyCFunction with_keywords(F* f) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f));
+}
 
 PyMethodDef functions[] = {
-    {"tensor", with_keywords(make_tensor), METH_VARARGS | METH_KEYWORDS, "A new tensor holding a copy of data: numbers, nested sequences, an array, a tensor."},
-    {"as_tensor", with_keywords(as_tensor), METH_VARARGS | METH_KEYWORDS, "data as a tensor, sharing its memory where that is possible."},
-    {"scalar_tensor", with_keywords(scalar_tensor_function), METH_VARARGS | METH_KEYWORDS, "A tensor without dimensions."},
+    {"tensor", with_keywords(make_tensor), METH_VARARGS | METH_KEYWORDS,
+     "A new tensor holding a copy of data: numbers, nested sequences, an array, a tensor."},
+    {"as_tensor", with_keywords(as_tensor), METH_VARARGS | METH_KEYWORDS,
+     "data as a tensor, sharing its memory where that is possible."},
+    {"scalar_tensor", with_keywords(scalar_tensor_function), METH_VARARGS | METH_KEYWORDS,
+     "A tensor without dimensions."},
     {"from_numpy", from_numpy, METH_O, "A tensor over the memory of a NumPy array."},
     {"frombuffer", with_keywords(frombuffer), METH_VARARGS | METH_KEYWORDS, "A 1-d tensor over an object's buffer."},
     {"from_dlpack", from_dlpack, METH_O, "A tensor over the memory of another library's array."},
@@ -523,7 +615,8 @@ PyMethodDef tensor_methods[] = {
 }  // namespace
 
 Tensor tensor_from_python(PyObject* data, std::optional<DType> dtype, Device device) {
-  CHECK_KIND(Assertion, device.type != DeviceType::CUDA, "lampas has no CUDA device on this machine: is_available() is False. Use device='cpu'");
+  CHECK_KIND(Assertion, device.type != DeviceType::CUDA,
+             "lampas has no CUDA device on this machine: is_available() is False. Use device='cpu'");
   if (is_tensor(data)) {
     NoGrad guard;
     Tensor t = clone_data(tensor_of(data));

@@ -11,10 +11,10 @@ namespace {
 
 struct Context {
   PyNode base;
-  PyObject* to_save;       // what save_for_backward was given, until the node exists
-  PyObject* needs;         // needs_input_grad
+  PyObject* to_save;  // what save_for_backward was given, until the node exists
+  PyObject* needs;    // needs_input_grad
   PyObject* dirty;
-  PyObject* constant;      // mark_non_differentiable
+  PyObject* constant;  // mark_non_differentiable
   bool materialize;
 };
 Context& C(PyObject* self) { return *reinterpret_cast<Context*>(self); }
@@ -34,7 +34,8 @@ struct PyFunction {
     Object args(check(PyTuple_New(n.output_count)));
     for (int i = 0; i < n.output_count; i++) {
       Tensor g = b.grads[i];
-      if (!g.defined() && c.materialize && is_output[size_t(i)]) g = zeros(output_sizes[size_t(i)], output_types[size_t(i)]);
+      if (!g.defined() && c.materialize && is_output[size_t(i)])
+        g = zeros(output_sizes[size_t(i)], output_types[size_t(i)]);
       PyTuple_SET_ITEM(args.get(), i, check(wrap(g)));
     }
     Object apply(check(PyObject_GetAttrString(context, "apply")));
@@ -43,18 +44,21 @@ struct PyFunction {
     Py_ssize_t count = PyTuple_GET_SIZE(result.get()), wanted = Py_ssize_t(input_index.size());
     // Trailing Nones may stand for nothing.
     while (count > wanted && PyTuple_GET_ITEM(result.get(), count - 1) == Py_None) count--;
-    CHECK(count == wanted, "function ", n.name, " returned an incorrect number of gradients (expected ", wanted, ", got ", count, ")");
+    CHECK(count == wanted, "function ", n.name, " returned an incorrect number of gradients (expected ", wanted,
+          ", got ", count, ")");
     for (Py_ssize_t i = 0; i < count; i++) {
       PyObject* v = PyTuple_GET_ITEM(result.get(), i);
       int edge = input_index[size_t(i)];
       if (v == Py_None) continue;
-      CHECK(edge >= 0, "function ", n.name, " returned a gradient different from None at position ", i + 1, ", but the corresponding forward input was not a Variable");
+      CHECK(edge >= 0, "function ", n.name, " returned a gradient different from None at position ", i + 1,
+            ", but the corresponding forward input was not a Variable");
       CHECK_KIND(Type, is_tensor(v), "expected Variable or None (got ", Py_TYPE(v)->tp_name, ")");
       if (!b.needs(edge)) continue;
       Tensor g = tensor_of(v);
       const IntVec& sizes = input_sizes[size_t(edge)];
       if (!same(g.sizes(), sizes)) {
-        CHECK(can_broadcast(sizes, g.sizes()), "Function ", n.name, " returned an invalid gradient at index ", i, " - got ", shown(g.sizes()), " but expected shape compatible with ", shown(sizes));
+        CHECK(can_broadcast(sizes, g.sizes()), "Function ", n.name, " returned an invalid gradient at index ", i,
+              " - got ", shown(g.sizes()), " but expected shape compatible with ", shown(sizes));
         g = sum_to(g, sizes);
       }
       b.results[edge] = g;
@@ -105,7 +109,8 @@ PyObject* save_for_backward(PyObject* self, PyObject* args) {
   return guarded([&]() -> PyObject* {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); i++) {
       PyObject* o = PyTuple_GET_ITEM(args, i);
-      CHECK_KIND(Type, o == Py_None || is_tensor(o), "save_for_backward can only save variables, but argument ", i, " is of type ", Py_TYPE(o)->tp_name);
+      CHECK_KIND(Type, o == Py_None || is_tensor(o), "save_for_backward can only save variables, but argument ", i,
+                 " is of type ", Py_TYPE(o)->tp_name);
     }
     Py_XSETREF(C(self).to_save, Py_NewRef(args));
     Py_RETURN_NONE;
@@ -197,7 +202,9 @@ PyObject* apply(PyObject* cls, PyObject* args, PyObject* kwargs) {
     }
     bool single = !PyTuple_Check(output.get()) && !PyList_Check(output.get());
     Object list(single ? check(PyTuple_Pack(1, output.get())) : check(PySequence_Tuple(output.get())));
-    if (single) CHECK_KIND(Type, is_tensor(output.get()) || output.get() == Py_None, Py_TYPE(context.get())->tp_name, ".forward: expected to get a Tensor or a tuple of Tensors, got ", Py_TYPE(output.get())->tp_name);
+    if (single)
+      CHECK_KIND(Type, is_tensor(output.get()) || output.get() == Py_None, Py_TYPE(context.get())->tp_name,
+                 ".forward: expected to get a Tensor or a tuple of Tensors, got ", Py_TYPE(output.get())->tp_name);
     Py_ssize_t count = PyTuple_GET_SIZE(list.get());
     Context& c = C(context.get());
     if (!records) return output.release();
@@ -219,8 +226,10 @@ PyObject* apply(PyObject* cls, PyObject* args, PyObject* kwargs) {
       bool is_input = false;
       for (const Tensor& in : inputs) is_input |= in.is(t);
       bool constant = holds(c.constant, o);
-      if (is_input && !holds(c.dirty, o)) t = alias(t);
-      else if (!is_input && (t.requires_grad() || (t->autograd && !constant)) && !constant) t = alias(t);
+      if (is_input && !holds(c.dirty, o))
+        t = alias(t);
+      else if (!is_input && (t.requires_grad() || (t->autograd && !constant)) && !constant)
+        t = alias(t);
       f.output_sizes.push_back(t->sizes);
       f.output_types.push_back(t.dtype());
       f.is_output.push_back(true);
@@ -244,7 +253,8 @@ PyObject* apply(PyObject* cls, PyObject* args, PyObject* kwargs) {
       }
     connect(node, inputs, fresh, {});
     for (Py_ssize_t i = 0; i < count; i++)
-      if (outputs[size_t(i)].defined() && !fresh[size_t(i)].defined()) written_inplace(outputs[size_t(i)], node, uint32_t(i));
+      if (outputs[size_t(i)].defined() && !fresh[size_t(i)].defined())
+        written_inplace(outputs[size_t(i)], node, uint32_t(i));
     for (int i = 0; i < saved; i++) {
       PyObject* o = PyTuple_GET_ITEM(saves.get(), i);
       Tensor t = is_tensor(o) ? tensor_of(o) : Tensor();
@@ -253,21 +263,27 @@ PyObject* apply(PyObject* cls, PyObject* args, PyObject* kwargs) {
         if (t.defined() && PyTuple_GET_ITEM(list.get(), k) == o) output_nr = int(k);
       save_tensor(*node, i, "tensors", t, output_nr >= 0, output_nr >= 0 ? uint32_t(output_nr) : 0);
     }
-    return single ? Py_NewRef(PyTuple_GET_ITEM(results.get(), 0)) : PyList_Check(output.get()) ? PySequence_List(results.get()) : results.release();
+    return single                       ? Py_NewRef(PyTuple_GET_ITEM(results.get(), 0))
+           : PyList_Check(output.get()) ? PySequence_List(results.get())
+                                        : results.release();
   });
 }
 
 PyMethodDef methods[] = {
-    {"apply", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(apply)), METH_VARARGS | METH_KEYWORDS | METH_CLASS, nullptr},
-    {"save_for_backward", save_for_backward, METH_VARARGS, "Keeps tensors for backward, where saved_tensors gives them back."},
+    {"apply", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(apply)), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
+     nullptr},
+    {"save_for_backward", save_for_backward, METH_VARARGS,
+     "Keeps tensors for backward, where saved_tensors gives them back."},
     {"save_for_forward", ignored, METH_VARARGS, "For forward-mode differentiation."},
     {"mark_dirty", mark_dirty, METH_VARARGS, "Names the inputs that forward changed in place."},
     {"mark_non_differentiable", mark_non_differentiable, METH_VARARGS, "Names the outputs that have no gradient."},
-    {"set_materialize_grads", set_materialize, METH_O, "Whether missing gradients arrive as zeros (the default) or as None."},
+    {"set_materialize_grads", set_materialize, METH_O,
+     "Whether missing gradients arrive as zeros (the default) or as None."},
     {}};
 PyGetSetDef getset[] = {{"saved_tensors", saved_tensors, nullptr, "What save_for_backward kept.", nullptr},
                         {"saved_variables", saved_tensors, nullptr, nullptr, nullptr},
-                        {"needs_input_grad", needs_input_grad, set_needs_input_grad, "For every argument, whether it needs a gradient.", nullptr},
+                        {"needs_input_grad", needs_input_grad, set_needs_input_grad,
+                         "For every argument, whether it needs a gradient.", nullptr},
                         {"materialize_grads", get_materialize, nullptr, nullptr, nullptr},
                         {}};
 
@@ -281,7 +297,8 @@ void init_function(PyObject* m) {
                          {Py_tp_methods, methods},
                          {Py_tp_getset, getset},
                          {0, nullptr}};
-  PyType_Spec spec{"lampas._C._FunctionBase", sizeof(Context), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+  PyType_Spec spec{"lampas._C._FunctionBase", sizeof(Context), 0,
+                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
   ContextType = make_type(m, spec, reinterpret_cast<PyObject*>(node_type()));
 }
 

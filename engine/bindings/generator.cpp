@@ -6,8 +6,7 @@ namespace lampas::py {
 namespace {
 
 struct PyGenerator {
-  PyObject_HEAD
-  Generator* generator;
+  PyObject_HEAD Generator* generator;
   bool owned;  // the default generator belongs to the engine
 };
 
@@ -31,10 +30,12 @@ PyObject* generator_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     PyObject* device = nullptr;
     static const char* names[] = {"device", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:Generator", const_cast<char**>(names), &device)) throw PythonError{};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:Generator", const_cast<char**>(names), &device))
+      throw PythonError{};
     if (device && device != Py_None) {
       Device d = device_of(device);
-      CHECK(d.is_cpu(), "Generator(): random numbers are made on the CPU alone, got device '", name_of(d), "'; use Generator('cpu')");
+      CHECK(d.is_cpu(), "Generator(): random numbers are made on the CPU alone, got device '", name_of(d),
+            "'; use Generator('cpu')");
     }
     return make(type, new Generator, true);
   });
@@ -55,7 +56,8 @@ uint64_t seed_of(PyObject* o, const char* function) {
   unsigned long long u = overflow > 0 ? PyLong_AsUnsignedLongLong(o) : 0;
   bool bad = overflow < 0 || PyErr_Occurred();
   PyErr_Clear();
-  CHECK_KIND(Value, !bad, "Overflow when unpacking long long: ", function, " got ", repr(o), ", expected a seed from -2**63 to 2**64 - 1");
+  CHECK_KIND(Value, !bad, "Overflow when unpacking long long: ", function, " got ", repr(o),
+             ", expected a seed from -2**63 to 2**64 - 1");
   return u;
 }
 PyObject* manual_seed(PyObject* self, PyObject* seed) {
@@ -79,9 +81,12 @@ PyObject* get_state(PyObject* self, PyObject*) {
 }
 PyObject* set_state(PyObject* self, PyObject* state) {
   return guarded([&] {
-    CHECK_KIND(Type, is_tensor(state), "expected a torch.ByteTensor, but got ", Py_TYPE(state)->tp_name, "; pass what get_state() returned");
+    CHECK_KIND(Type, is_tensor(state), "expected a torch.ByteTensor, but got ", Py_TYPE(state)->tp_name,
+               "; pass what get_state() returned");
     Tensor t = tensor_of(state);
-    CHECK_KIND(Type, t.dtype() == DType::UInt8 && !t.is_meta(), "RNG state must be a torch.ByteTensor (a uint8 tensor on the CPU), got dtype torch.", name_of(t.dtype()));
+    CHECK_KIND(Type, t.dtype() == DType::UInt8 && !t.is_meta(),
+               "RNG state must be a torch.ByteTensor (a uint8 tensor on the CPU), got dtype torch.",
+               name_of(t.dtype()));
     NoGrad guard;
     t = contiguous(t);
     of(self).set_state(t.data<uint8_t>(), size_t(t.numel()));
@@ -107,7 +112,8 @@ PyObject* reduce(PyObject* self, PyObject*) {
 PyObject* restore(PyObject* self, PyObject* args) {
   return guarded([&]() -> PyObject* {
     PyObject *seed, *offset, *state;
-    CHECK_KIND(Type, PyTuple_Check(args), "Generator.__setstate__ expects the tuple __reduce__ made, got ", Py_TYPE(args)->tp_name);
+    CHECK_KIND(Type, PyTuple_Check(args), "Generator.__setstate__ expects the tuple __reduce__ made, got ",
+               Py_TYPE(args)->tp_name);
     if (!PyArg_ParseTuple(args, "OOO", &seed, &offset, &state)) throw PythonError{};
     of(self).manual_seed(seed_of(seed, "__setstate__"));
     Object done(check(set_state(self, state)));
@@ -116,11 +122,13 @@ PyObject* restore(PyObject* self, PyObject* args) {
 }
 
 PyMethodDef methods[] = {
-    {"manual_seed", manual_seed, METH_O, "Starts the stream of `seed`, an int from -2**63 to 2**64 - 1; returns the generator."},
+    {"manual_seed", manual_seed, METH_O,
+     "Starts the stream of `seed`, an int from -2**63 to 2**64 - 1; returns the generator."},
     {"seed", reseed, METH_NOARGS, "Seeds from the operating system's entropy; returns the seed."},
     {"initial_seed", initial_seed, METH_NOARGS, "The seed the stream started from, in [0, 2**64)."},
     {"get_state", get_state, METH_NOARGS, "A copy of the state: a uint8 tensor of 5056 bytes."},
-    {"set_state", set_state, METH_O, "Continues where `state` was taken; TypeError or RuntimeError for what is no state."},
+    {"set_state", set_state, METH_O,
+     "Continues where `state` was taken; TypeError or RuntimeError for what is no state."},
     {"clone_state", clone_state, METH_NOARGS, "Another generator that continues as this one would."},
     {"get_offset", no_offset, METH_NOARGS, "Raises RuntimeError: a CPU generator has no offset."},
     {"set_offset", no_offset, METH_O, "Raises RuntimeError: a CPU generator has no offset."},
@@ -129,9 +137,9 @@ PyMethodDef methods[] = {
     {"__reduce__", reduce, METH_NOARGS, nullptr},
     {"__setstate__", restore, METH_O, nullptr},
     {}};
-PyGetSetDef getset[] = {
-    {"device", [](PyObject*, void*) { return wrap(Device{}); }, nullptr, "The device the numbers are made on: the CPU.", nullptr},
-    {}};
+PyGetSetDef getset[] = {{"device", [](PyObject*, void*) { return wrap(Device{}); }, nullptr,
+                         "The device the numbers are made on: the CPU.", nullptr},
+                        {}};
 
 }  // namespace
 
@@ -146,13 +154,16 @@ bool to_generator(PyObject* o, Generator*& out) {
 }
 
 void init_generator(PyObject* m) {
-  PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(generator_new)},
-                         {Py_tp_dealloc, reinterpret_cast<void*>(generator_dealloc)},
-                         {Py_tp_methods, methods},
-                         {Py_tp_getset, getset},
-                         {Py_tp_doc, const_cast<char*>("Generator(device='cpu')\n--\n\nA stream of random numbers (Mersenne Twister MT19937).\n\n"
-                                                       ">>> g = lampas.Generator().manual_seed(0)\n>>> lampas.rand(2, generator=g)\ntensor([0.4963, 0.7682])")},
-                         {0, nullptr}};
+  PyType_Slot slots[] = {
+      {Py_tp_new, reinterpret_cast<void*>(generator_new)},
+      {Py_tp_dealloc, reinterpret_cast<void*>(generator_dealloc)},
+      {Py_tp_methods, methods},
+      {Py_tp_getset, getset},
+      {Py_tp_doc,
+       const_cast<char*>(
+           "Generator(device='cpu')\n--\n\nA stream of random numbers (Mersenne Twister MT19937).\n\n"
+           ">>> g = lampas.Generator().manual_seed(0)\n>>> lampas.rand(2, generator=g)\ntensor([0.4963, 0.7682])")},
+      {0, nullptr}};
   PyType_Spec spec{"lampas.Generator", sizeof(PyGenerator), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
   GeneratorType = make_type(m, spec);
   PyModule_AddObject(m, "default_generator", check(make(GeneratorType, &default_generator(), false)));

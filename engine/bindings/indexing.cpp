@@ -1,4 +1,5 @@
-// x[...] and x[...] = v: a key is a chain of views (ints, slices, None, Ellipsis), then at most one gather by index tensors.
+// x[...] and x[...] = v: a key is a chain of views (ints, slices, None, Ellipsis), then at most one gather by index
+// tensors.
 #include "bindings/ops.h"
 #include "bindings/python.h"
 
@@ -7,16 +8,15 @@ namespace lampas::py {
 namespace {
 
 struct Key {
-  Tensor view;                 // after every basic index
-  std::vector<Tensor> tensors; // one per dimension of `view`; undefined: all of it
+  Tensor view;                  // after every basic index
+  std::vector<Tensor> tensors;  // one per dimension of `view`; undefined: all of it
   bool advanced = false;
 };
 
-bool is_index_sequence(PyObject* o) {
-  return PyList_Check(o) || PyTuple_Check(o) || PyRange_Check(o);
-}
+bool is_index_sequence(PyObject* o) { return PyList_Check(o) || PyTuple_Check(o) || PyRange_Check(o); }
 
-// A list counts as a tuple of indices, as in old NumPy, only if it holds slices and the like; otherwise it is an index tensor.
+// A list counts as a tuple of indices, as in old NumPy, only if it holds slices and the like; otherwise it is an index
+// tensor.
 bool list_is_tuple(PyObject* o) {
   if (!PyList_Check(o)) return false;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(o); i++) {
@@ -39,7 +39,9 @@ int64_t slice_bound(PyObject* o, int64_t missing) {
 Tensor apply_slice(const Tensor& x, int dim, PyObject* s) {
   auto* slice_object = reinterpret_cast<PySliceObject*>(s);
   int64_t step = slice_bound(slice_object->step, 1);
-  CHECK_KIND(Value, step > 0, "step must be greater than zero: tensors have no negative strides, use flip() to reverse (got step ", step, ")");
+  CHECK_KIND(Value, step > 0,
+             "step must be greater than zero: tensors have no negative strides, use flip() to reverse (got step ", step,
+             ")");
   std::optional<int64_t> start, stop;
   if (slice_object->start != Py_None) start = slice_bound(slice_object->start, 0);
   if (slice_object->stop != Py_None) stop = slice_bound(slice_object->stop, 0);
@@ -76,7 +78,8 @@ Key resolve(const Tensor& x, PyObject* key) {
   bool ellipsis = false;
   for (Py_ssize_t i = 0; i < count; i++) {
     PyObject* o = items[i];
-    if (is_index_sequence(o) || (PyObject_CheckBuffer(o) && !is_tensor(o) && std::strcmp(Py_TYPE(o)->tp_name, "numpy.ndarray") == 0)) {
+    if (is_index_sequence(o) ||
+        (PyObject_CheckBuffer(o) && !is_tensor(o) && std::strcmp(Py_TYPE(o)->tp_name, "numpy.ndarray") == 0)) {
       Tensor t = tensor_from_python(o, std::nullopt, x.device().is_meta() ? Device{} : x.device());
       if (t.numel() == 0 && is_floating(t.dtype())) t = to(t, DType::Int64);
       converted[size_t(i)] = Object(wrap(t));
@@ -100,7 +103,8 @@ Key resolve(const Tensor& x, PyObject* key) {
     covered = dim;
   };
   int own = 0;  // dimensions of x passed
-  for (size_t i = 0; i < index.size(); own += index[i] == Py_Ellipsis ? x.ndim() - specified : consumed(index[i]), i++) {
+  for (size_t i = 0; i < index.size();
+       own += index[i] == Py_Ellipsis ? x.ndim() - specified : consumed(index[i]), i++) {
     PyObject* o = index[i];
     int64_t n;
     if (o == Py_Ellipsis) {
@@ -112,16 +116,19 @@ Key resolve(const Tensor& x, PyObject* key) {
     } else if (PyBool_Check(o)) {
       k.view = unsqueeze(k.view, dim);
       place(full(Ints{IntVec{1}}, Scalar(o == Py_True), DType::Bool));
-    } else if (is_tensor(o) && !(tensor_of(o).ndim() == 0 && is_integral(tensor_of(o).dtype()) && tensor_of(o).dtype() != DType::Bool && tensor_of(o).dtype() != DType::UInt8)) {
+    } else if (is_tensor(o) && !(tensor_of(o).ndim() == 0 && is_integral(tensor_of(o).dtype()) &&
+                                 tensor_of(o).dtype() != DType::Bool && tensor_of(o).dtype() != DType::UInt8)) {
       const Tensor& t = tensor_of(o);
-      CHECK_KIND(Index, is_integral(t.dtype()), "tensors used as indices must be long, int, byte or bool tensors, got torch.", name_of(t.dtype()));
+      CHECK_KIND(Index, is_integral(t.dtype()),
+                 "tensors used as indices must be long, int, byte or bool tensors, got torch.", name_of(t.dtype()));
       if ((t.dtype() == DType::Bool || t.dtype() == DType::UInt8) && t.ndim() == 0) {
         k.view = unsqueeze(k.view, dim);
         place(unsqueeze(t, 0));
       } else if (t.dtype() == DType::Bool || t.dtype() == DType::UInt8) {
         // A mask covers as many dimensions as it has.
         for (int d = 0; d < t.ndim(); d++)
-          CHECK_KIND(Index, dim + d < k.view.ndim() && t.sizes()[d] == k.view.sizes()[dim + d], "The shape of the mask ", shown(t.sizes()), " at index ", d,
+          CHECK_KIND(Index, dim + d < k.view.ndim() && t.sizes()[d] == k.view.sizes()[dim + d],
+                     "The shape of the mask ", shown(t.sizes()), " at index ", d,
                      " does not match the shape of the indexed tensor ", shown(x.sizes()), " at index ", dim + d);
         place(t);
       } else {
@@ -129,10 +136,13 @@ Key resolve(const Tensor& x, PyObject* key) {
       }
     } else if (to_int(o, n)) {
       int64_t size = k.view.size(dim);
-      CHECK_KIND(Index, n >= -size && n < size, "index ", n, " is out of bounds for dimension ", own, " with size ", size);
+      CHECK_KIND(Index, n >= -size && n < size, "index ", n, " is out of bounds for dimension ", own, " with size ",
+                 size);
       k.view = select(k.view, dim, n);
     } else {
-      fail(PyUnicode_Check(o) ? ErrorKind::Type : ErrorKind::Index, "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got ", Py_TYPE(o)->tp_name, ")");
+      fail(PyUnicode_Check(o) ? ErrorKind::Type : ErrorKind::Index,
+           "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got ",
+           Py_TYPE(o)->tp_name, ")");
     }
   }
   return k;
@@ -142,7 +152,8 @@ Tensor value_for(PyObject* value, const Tensor& x) {
   if (is_tensor(value)) return tensor_of(value);
   Scalar s;
   if (to_scalar(value, s)) {
-    CHECK(is_complex(x.dtype()) || s.kind() != Scalar::Complex, "value cannot be converted to type ", name_of(x.dtype()), " without overflow");
+    CHECK(is_complex(x.dtype()) || s.kind() != Scalar::Complex, "value cannot be converted to type ",
+          name_of(x.dtype()), " without overflow");
     return full({}, s, x.dtype());
   }
   if (PySequence_Check(value) && !PyUnicode_Check(value)) return tensor_from_python(value, std::nullopt, Device{});
@@ -161,7 +172,9 @@ PyObject* get_item(PyObject* self, PyObject* key) {
     const Tensor& x = tensor_of(self);
     int64_t n;
     if (PyLong_CheckExact(key) && to_int(key, n)) {  // x[3], the commonest
-      CHECK_KIND(Index, x.ndim() > 0, "invalid index of a 0-dim tensor. Use `tensor.item()` in Python to convert a 0-dim tensor to a number");
+      CHECK_KIND(
+          Index, x.ndim() > 0,
+          "invalid index of a 0-dim tensor. Use `tensor.item()` in Python to convert a 0-dim tensor to a number");
       int64_t size = x.sizes()[0];
       CHECK_KIND(Index, n >= -size && n < size, "index ", n, " is out of bounds for dimension 0 with size ", size);
       return wrap(select(x, 0, n));
@@ -169,37 +182,46 @@ PyObject* get_item(PyObject* self, PyObject* key) {
     Key k = resolve(x, key);
     if (k.advanced) return wrap(index(k.view, k.tensors));
     if (!k.view.is(x)) return wrap(k.view);
-    return wrap(view_op("AliasBackward0", x, x.sizes(), x.strides(), x.offset(), [](Back& b) { b.set(0, [&] { return b.grad(); }); }));
+    return wrap(view_op("AliasBackward0", x, x.sizes(), x.strides(), x.offset(),
+                        [](Back& b) { b.set(0, [&] { return b.grad(); }); }));
   });
 }
 
 int set_item(PyObject* self, PyObject* key, PyObject* value) {
-  return guarded([&] {
-    CHECK_KIND(Type, value, "Tensor does not support deleting items");
-    if (watch & WatchFunctionMode || overrides_function(self) || overrides_function(value)) [[unlikely]] {
-      Object args(PyTuple_Pack(3, self, key, value)), kwargs(PyDict_New());
-      Object f(check(PyObject_GetAttrString(reinterpret_cast<PyObject*>(TensorType), "__setitem__")));
-      std::vector<PyObject*> relevant;
-      if (overrides_function(self)) relevant.push_back(self);
-      if (overrides_function(value)) relevant.push_back(value);
-      Object(dispatch_override(f.get(), relevant, args.get(), kwargs.get()));
-      return 0;
-    }
-    const Tensor& x = tensor_of(self);
-    Tensor v = value_for(value, x);
-    Key k{x, {}, false};
-    if (key != Py_Ellipsis) k = resolve(x, key);
-    if (k.advanced) {
-      index_put_(k.view, k.tensors, v, false);
-      return 0;
-    }
-    // Leading dimensions of size 1 of the value fall away, as NumPy has it.
-    while (v.ndim() > k.view.ndim() && v.sizes()[0] == 1) v = select(v, 0, 0);
-    CHECK(can_broadcast(v.sizes(), k.view.sizes()), "The expanded size of the tensor ", shown(k.view.sizes()), " must match the existing size ", shown(v.sizes()),
-          ": shape mismatch, a value of that shape cannot be broadcast to the indexed part");
-    copy_(k.view, v);
-    return 0;
-  }, -1);
+  return guarded(
+      [&] {
+        CHECK_KIND(Type, value, "Tensor does not support deleting items");
+        if (watch & WatchFunctionMode || overrides_function(self) || overrides_function(value)) [[unlikely]] {
+          Object args(PyTuple_Pack(3, self, key, value)), kwargs(PyDict_New());
+          Object f(check(PyObject_GetAttrString(reinterpret_cast<PyObject*>(TensorType), "__setitem__")));
+          std::vector<PyObject*> relevant;
+          if (overrides_function(self)) relevant.push_back(self);
+          if (overrides_function(value)) relevant.push_back(value);
+          Object(dispatch_override(f.get(), relevant, args.get(), kwargs.get()));
+          return 0;
+        }
+        const Tensor& x = tensor_of(self);
+        Tensor v = value_for(value, x);
+        Key k{x, {}, false};
+        if (key != Py_Ellipsis) k = resolve(x, key);
+        if (k.advanced) {
+          // One value under one mask is a fill, which converts it.
+          int masks = 0, others = 0;
+          for (const Tensor& t : k.tensors)
+            if (t.defined()) (t.dtype() == DType::Bool || t.dtype() == DType::UInt8 ? masks : others)++;
+          if (masks == 1 && others == 0 && v.numel() == 1 && v.dtype() != x.dtype()) v = to(v, x.dtype());
+          index_put_(k.view, k.tensors, v, false);
+          return 0;
+        }
+        // Leading dimensions of size 1 of the value fall away, as NumPy has it.
+        while (v.ndim() > k.view.ndim() && v.sizes()[0] == 1) v = select(v, 0, 0);
+        CHECK(can_broadcast(v.sizes(), k.view.sizes()), "The expanded size of the tensor ", shown(k.view.sizes()),
+              " must match the existing size ", shown(v.sizes()),
+              ": shape mismatch, a value of that shape cannot be broadcast to the indexed part");
+        copy_(k.view, v);
+        return 0;
+      },
+      -1);
 }
 
 }  // namespace lampas::py

@@ -5,7 +5,8 @@
 
 namespace {
 
-PyModuleDef definition = {PyModuleDef_HEAD_INIT, "lampas._C", "The engine of lampas.", -1, nullptr, nullptr, nullptr, nullptr, nullptr};
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "lampas._C", "The engine of lampas.", -1, nullptr, nullptr, nullptr, nullptr, nullptr};
 
 }  // namespace
 

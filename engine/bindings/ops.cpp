@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "bindings/signature.h"
 
@@ -35,11 +36,10 @@ struct OpGroup {
 enum class Form : uint8_t { Function, Method };
 
 struct PyOp {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   OpGroup* group;
   PyObject* name;
-  PyObject* scope;  // "lampas", "lampas.Tensor", ...
+  PyObject* scope;    // "lampas", "lampas.Tensor", ...
   PyObject* handler;  // the public function whose override is asked; usually the op itself
   bool method, inplace;
 };
@@ -65,7 +65,8 @@ std::string given_types(PyObject* const* args, Py_ssize_t n, PyObject* names, in
   for (Py_ssize_t i = skip; i < n; i++) s += std::string(s.empty() ? "" : ", ") + Py_TYPE(args[i])->tp_name;
   if (names)
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(names); k++)
-      s += std::string(s.empty() ? "" : ", ") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, k)) + "=" + Py_TYPE(args[n + k])->tp_name;
+      s += std::string(s.empty() ? "" : ", ") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, k)) + "=" +
+           Py_TYPE(args[n + k])->tp_name;
   return s;
 }
 
@@ -79,10 +80,46 @@ PyObject* wrap_result(OpGroup& g, const Signature& s, Result& r) {
       g.result_type = reinterpret_cast<PyTypeObject*>(check(reinterpret_cast<PyObject*>(PyStructSequence_NewType(&d))));
     }
     Object tuple(check(PyStructSequence_New(g.result_type)));
-    for (size_t i = 0; i < many->size(); i++) PyStructSequence_SetItem(tuple.get(), Py_ssize_t(i), check(wrap((*many)[i])));
+    for (size_t i = 0; i < many->size(); i++)
+      PyStructSequence_SetItem(tuple.get(), Py_ssize_t(i), check(wrap((*many)[i])));
     return tuple.release();
   }
   return wrap(r);
+}
+
+// Numbers (0-d CPU tensors) go with any device, other tensors only with their own. Ops that copy between devices or
+// take nothing but the shape of an argument see to it themselves.
+void check_devices(const std::string& name, const Frame& f, const Out& out) {
+  static const std::unordered_set<std::string> free_choice{
+      "copy_",      "copy",    "is_same_size", "result_type", "broadcast_tensors", "expand_as",    "view_as",
+      "reshape_as", "type_as", "resize_as",    "index",       "index_put",         "_sum_to_size", "can_cast"};
+  if (f.count >= 2 && (name == "copy_" || name == "copy") && f.args[1].tag == Value::TensorTag &&
+      f.args[1].as_tensor().is_meta())
+    CHECK_KIND(NotImplemented, f.args[0].as_tensor().is_meta(), "Cannot copy out of meta tensor; no data!");
+  std::optional<Device> first;
+  auto see = [&](const Tensor& t) {
+    if (!t.defined() || (t.device().is_cpu() && t.ndim() == 0)) return;
+    if (!first) first = t.device();
+    CHECK(t.device() == *first || free_choice.contains(name), name,
+          "(): Expected all tensors to be on the same device, but found at least two devices, ", name_of(*first),
+          " and ", name_of(t.device()), "! Move one of them with .to(device)");
+  };
+  for (int i = 0; i < f.count; i++) {
+    const Value& v = f.args[i];
+    if (v.tag == Value::TensorTag && v.tensor) see(v.as_tensor());
+    if (v.tag == Value::TensorListTag)
+      for (const Tensor& t : v.tensors()) see(t);
+  }
+  if (out.given() && first)
+    CHECK(out.tensor->device() == *first, name, "(): Expected out= to be on device ", name_of(*first),
+          " like the inputs, but it is on ", name_of(out.tensor->device()));
+}
+bool off_cpu(const Value& v) {
+  if (v.tag == Value::TensorTag) return v.tensor && !v.tensor->device.is_cpu();
+  if (v.tag == Value::TensorListTag)
+    for (const Tensor& t : v.tensors())
+      if (t.defined() && !t.device().is_cpu()) return true;
+  return false;
 }
 
 // In-place and out= for ops that only compute.
@@ -106,12 +143,14 @@ void call_plainly(const OpDef& op, Frame& f, Result& r) {
       recorded_inplace(x, [&](const Tensor& before) {
         f.args[0].tensor = before.impl();
         op.call(op, f, r);
-        CHECK(std::get<Tensor>(r).dtype() == x.dtype(), "Bad in-place call: the result has dtype torch.", name_of(std::get<Tensor>(r).dtype()), ", the tensor torch.", name_of(x.dtype()));
+        CHECK(std::get<Tensor>(r).dtype() == x.dtype(), "Bad in-place call: the result has dtype torch.",
+              name_of(std::get<Tensor>(r).dtype()), ", the tensor torch.", name_of(x.dtype()));
         return std::get<Tensor>(r);
       });
     } else {
       op.call(op, f, r);
-      CHECK(std::get<Tensor>(r).dtype() == x.dtype(), "Bad in-place call: the result has dtype torch.", name_of(std::get<Tensor>(r).dtype()), ", the tensor torch.", name_of(x.dtype()));
+      CHECK(std::get<Tensor>(r).dtype() == x.dtype(), "Bad in-place call: the result has dtype torch.",
+            name_of(std::get<Tensor>(r).dtype()), ", the tensor torch.", name_of(x.dtype()));
       deliver(Out{Out::Inplace, &x}, std::get<Tensor>(r));
       x.bump_version();
     }
@@ -123,8 +162,9 @@ void call_plainly(const OpDef& op, Frame& f, Result& r) {
   op.call(op, f, r);
   Tensor& y = std::get<Tensor>(r);
   check_out("this op", out, y.requires_grad() && mode.grad);
-  CHECK(out.tensor->dtype() == y.dtype() || (y.dtype() == DType::Bool && out.tensor->dtype() == DType::UInt8), "Expected out tensor to have dtype torch.", name_of(y.dtype()),
-        ", but got torch.", name_of(out.tensor->dtype()), " instead");
+  CHECK(out.tensor->dtype() == y.dtype() || (y.dtype() == DType::Bool && out.tensor->dtype() == DType::UInt8),
+        "Expected out tensor to have dtype torch.", name_of(y.dtype()), ", but got torch.",
+        name_of(out.tensor->dtype()), " instead");
   deliver(out, y);
   out.tensor->bump_version();
   r = *out.tensor;
@@ -133,13 +173,16 @@ void call_plainly(const OpDef& op, Frame& f, Result& r) {
 void call_with_many_out(const OpDef& op, Frame& f, Result& r, PyObject* out, const std::string& name) {
   op.call(op, f, r);
   auto& many = std::get<std::vector<Tensor>>(r);
-  CHECK_KIND(Type, PyTuple_Check(out) || PyList_Check(out), name, "(): out= must be a tuple of ", many.size(), " Tensors, not ", Py_TYPE(out)->tp_name);
-  CHECK_KIND(Type, size_t(Py_SIZE(out)) == many.size(), name, "(): out= must have ", many.size(), " Tensors, got ", Py_SIZE(out));
+  CHECK_KIND(Type, PyTuple_Check(out) || PyList_Check(out), name, "(): out= must be a tuple of ", many.size(),
+             " Tensors, not ", Py_TYPE(out)->tp_name);
+  CHECK_KIND(Type, size_t(Py_SIZE(out)) == many.size(), name, "(): out= must have ", many.size(), " Tensors, got ",
+             Py_SIZE(out));
   for (size_t i = 0; i < many.size(); i++) {
     Object item(PySequence_GetItem(out, Py_ssize_t(i)));
     CHECK_KIND(Type, is_tensor(item.get()), name, "(): out= must be a tuple of Tensors");
     const Tensor& t = tensor_of(item.get());
-    CHECK(t.dtype() == many[i].dtype(), "Expected out tensor to have dtype torch.", name_of(many[i].dtype()), ", but got torch.", name_of(t.dtype()), " instead");
+    CHECK(t.dtype() == many[i].dtype(), "Expected out tensor to have dtype torch.", name_of(many[i].dtype()),
+          ", but got torch.", name_of(t.dtype()), " instead");
     deliver(Out{Out::Into, &t}, many[i]);
     t.bump_version();
     many[i] = t;
@@ -152,12 +195,15 @@ PyObject* pack_tuple(PyObject* const* args, Py_ssize_t n) {
   return t;
 }
 
-PyObject* call_override(PyOp* self, const std::vector<PyObject*>& relevant, PyObject* const* args, Py_ssize_t nargs, PyObject* names) {
+PyObject* call_override(PyOp* self, const std::vector<PyObject*>& relevant, PyObject* const* args, Py_ssize_t nargs,
+                        PyObject* names) {
   Object positional(pack_tuple(args, nargs));
   Object keywords(check(PyDict_New()));
   if (names)
-    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(names); k++) PyDict_SetItem(keywords.get(), PyTuple_GET_ITEM(names, k), args[nargs + k]);
-  return dispatch_override(self->handler ? self->handler : reinterpret_cast<PyObject*>(self), relevant, positional.get(), keywords.get());
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(names); k++)
+      PyDict_SetItem(keywords.get(), PyTuple_GET_ITEM(names, k), args[nargs + k]);
+  return dispatch_override(self->handler ? self->handler : reinterpret_cast<PyObject*>(self), relevant,
+                           positional.get(), keywords.get());
 }
 
 PyObject* call_op(PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* names) {
@@ -168,7 +214,8 @@ PyObject* call_op(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
     Frame f;
     PyObject* out = nullptr;
     std::vector<PyObject*> relevant;
-    if (self->method && nargs == 0) fail(ErrorKind::Type, "unbound method Tensor.", PyUnicode_AsUTF8(self->name), "() needs an argument");
+    if (self->method && nargs == 0)
+      fail(ErrorKind::Type, "unbound method Tensor.", PyUnicode_AsUTF8(self->name), "() needs an argument");
     Overload* chosen = nullptr;
     bool method = self->method;
     std::string why;
@@ -178,25 +225,33 @@ PyObject* call_op(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
       if (!(o.op->forms & (method ? Method | Inplace : ~(Method | Inplace)))) continue;  // not of this form
       if (n > 1) relevant.clear();
       bool out_form = (o.op->forms & OutForm) && !method;
-      if (o.signature.bind(f, args, nargs, names, method, out_form, n == 1 ? &why : nullptr, &relevant, &out)) chosen = &o;
+      if (o.signature.bind(f, args, nargs, names, method, out_form, n == 1 ? &why : nullptr, &relevant, &out))
+        chosen = &o;
     }
     if (watch & WatchFunctionMode || !relevant.empty()) [[unlikely]]
       return call_override(self, relevant, args, nargs, names);
     if (!chosen) {
       if (n == 1) fail(ErrorKind::Type, why);
-      fail(ErrorKind::Type, PyUnicode_AsUTF8(self->name), "() received an invalid combination of arguments - got (", given_types(args, nargs, names, method), "), but expected one of:",
-           accepted_forms(g));
+      fail(ErrorKind::Type, PyUnicode_AsUTF8(self->name), "() received an invalid combination of arguments - got (",
+           given_types(args, nargs, names, method), "), but expected one of:", accepted_forms(g));
     }
     const OpDef& op = *chosen->op;
     Result r;
+    bool elsewhere = out && is_tensor(out) && !tensor_of(out).device().is_cpu();
+    for (int i = 0; i < f.count; i++) elsewhere |= off_cpu(f.args[i]);
+    if (elsewhere) [[unlikely]]
+      check_devices(g.name, f, out && is_tensor(out) ? Out{Out::Into, &tensor_of(out)} : Out{});
     if (self->inplace) {
+      CHECK_KIND(Type, f.args[0].tag == Value::TensorTag && f.args[0].tensor, PyUnicode_AsUTF8(self->name),
+                 "(): argument 'self' must be Tensor, not ", Py_TYPE(args[0])->tp_name);
       f.out = {Out::Inplace, &f.args[0].as_tensor()};
       call_plainly(op, f, r);
       return Py_NewRef(args[0]);
     }
     if (out) {
       if (!is_tensor(out)) {
-        CHECK_KIND(Type, PyTuple_Check(out) || PyList_Check(out), g.name, "(): argument 'out' must be Tensor, not ", Py_TYPE(out)->tp_name);
+        CHECK_KIND(Type, PyTuple_Check(out) || PyList_Check(out), g.name, "(): argument 'out' must be Tensor, not ",
+                   Py_TYPE(out)->tp_name);
         call_with_many_out(op, f, r, out, g.name);
         return wrap_result(g, chosen->signature, r);
       }
@@ -217,7 +272,8 @@ PyObject* call_op(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
 
 PyObject* op_repr(PyObject* self) {
   auto* o = reinterpret_cast<PyOp*>(self);
-  return PyUnicode_FromFormat(o->method ? "<method '%U' of '%U' objects>" : "<built-in function %U of %U>", o->name, o->scope);
+  return PyUnicode_FromFormat(o->method ? "<method '%U' of '%U' objects>" : "<built-in function %U of %U>", o->name,
+                              o->scope);
 }
 PyObject* op_get(PyObject* self, PyObject* instance, PyObject*) {
   if (!instance) return Py_NewRef(self);
@@ -241,9 +297,12 @@ PyObject* op_doc(PyObject* self, void*) {
   return PyUnicode_FromString(doc.c_str());
 }
 PyGetSetDef op_getset[] = {
-    {"__name__", [](PyObject* s, void*) { return Py_NewRef(reinterpret_cast<PyOp*>(s)->name); }, nullptr, nullptr, nullptr},
-    {"__qualname__", [](PyObject* s, void*) { return Py_NewRef(reinterpret_cast<PyOp*>(s)->name); }, nullptr, nullptr, nullptr},
-    {"__module__", [](PyObject* s, void*) { return Py_NewRef(reinterpret_cast<PyOp*>(s)->scope); }, nullptr, nullptr, nullptr},
+    {"__name__", [](PyObject* s, void*) { return Py_NewRef(reinterpret_cast<PyOp*>(s)->name); }, nullptr, nullptr,
+     nullptr},
+    {"__qualname__", [](PyObject* s, void*) { return Py_NewRef(reinterpret_cast<PyOp*>(s)->name); }, nullptr, nullptr,
+     nullptr},
+    {"__module__", [](PyObject* s, void*) { return Py_NewRef(reinterpret_cast<PyOp*>(s)->scope); }, nullptr, nullptr,
+     nullptr},
     {"__doc__", op_doc, nullptr, nullptr, nullptr},
     {}};
 PyMethodDef op_methods[] = {{"__reduce__", op_reduce, METH_NOARGS, nullptr}, {}};
@@ -257,7 +316,8 @@ PyTypeObject* op_type(PyObject* m, const char* name, bool method) {
                          {Py_tp_members, op_members},
                          {method ? Py_tp_descr_get : 0, reinterpret_cast<void*>(op_get)},
                          {0, nullptr}};
-  unsigned flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION | (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0);
+  unsigned flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+                   (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0);
   PyType_Spec spec{name, sizeof(PyOp), 0, flags, slots};
   return make_type(m, spec);
 }
@@ -290,8 +350,10 @@ OpGroup* group_of(const OpDef& op) {
 PyObject* registry_list(PyObject*, PyObject*) {
   return guarded([&]() -> PyObject* {
     Object list(check(PyList_New(0)));
-    static const std::pair<uint32_t, const char*> forms[] = {{Function, "function"}, {Method, "method"}, {Inplace, "inplace"}, {OutForm, "out"},
-                                                             {NN, "nn"}, {InplaceFunction, "inplace_function"}, {Special, "special"}, {Linalg, "linalg"}, {Private, "private"}};
+    static const std::pair<uint32_t, const char*> forms[] = {
+        {Function, "function"}, {Method, "method"}, {Inplace, "inplace"},
+        {OutForm, "out"},       {NN, "nn"},         {InplaceFunction, "inplace_function"},
+        {Special, "special"},   {Linalg, "linalg"}, {Private, "private"}};
     for (const OpDef& op : Registry::get().ops()) {
       std::string s = op.signature;
       Object kinds(check(PyList_New(0)));
@@ -300,7 +362,8 @@ PyObject* registry_list(PyObject*, PyObject*) {
           Object text(PyUnicode_FromString(name));
           PyList_Append(kinds.get(), text.get());
         }
-      Object row(Py_BuildValue("{s:s,s:s,s:s,s:O}", "name", s.substr(0, s.find('(')).c_str(), "signature", op.signature, "doc", op.doc, "kinds", kinds.get()));
+      Object row(Py_BuildValue("{s:s,s:s,s:s,s:O}", "name", s.substr(0, s.find('(')).c_str(), "signature", op.signature,
+                               "doc", op.doc, "kinds", kinds.get()));
       PyList_Append(list.get(), row.get());
     }
     return list.release();
@@ -331,12 +394,12 @@ PyObject* pop_function_mode(PyObject*, PyObject*) {
   return m;
 }
 
-PyMethodDef functions[] = {
-    {"_registry", registry_list, METH_NOARGS, "Every op: name, signature, doc and forms."},
-    {"_disabled_torch_function_impl", disabled_function, METH_VARARGS, "Calls the function as if no class overrode it."},
-    {"_push_on_torch_function_stack", push_function_mode, METH_O, nullptr},
-    {"_pop_torch_function_stack", pop_function_mode, METH_NOARGS, nullptr},
-    {}};
+PyMethodDef functions[] = {{"_registry", registry_list, METH_NOARGS, "Every op: name, signature, doc and forms."},
+                           {"_disabled_torch_function_impl", disabled_function, METH_VARARGS,
+                            "Calls the function as if no class overrode it."},
+                           {"_push_on_torch_function_stack", push_function_mode, METH_O, nullptr},
+                           {"_pop_torch_function_stack", pop_function_mode, METH_NOARGS, nullptr},
+                           {}};
 
 }  // namespace
 
@@ -346,14 +409,22 @@ PyObject* wrap(Result& r) {
   return std::visit(
       [](auto& v) -> PyObject* {
         using V = std::decay_t<decltype(v)>;
-        if constexpr (std::is_same_v<V, std::monostate>) return Py_NewRef(Py_None);
-        else if constexpr (std::is_same_v<V, Tensor>) return wrap(std::move(v));
-        else if constexpr (std::is_same_v<V, std::vector<Tensor>>) return wrap_all(v);
-        else if constexpr (std::is_same_v<V, bool>) return PyBool_FromLong(v);
-        else if constexpr (std::is_same_v<V, int64_t>) return PyLong_FromLongLong(v);
-        else if constexpr (std::is_same_v<V, double>) return PyFloat_FromDouble(v);
-        else if constexpr (std::is_same_v<V, IntVec>) return wrap_size(v);
-        else return wrap(v);
+        if constexpr (std::is_same_v<V, std::monostate>)
+          return Py_NewRef(Py_None);
+        else if constexpr (std::is_same_v<V, Tensor>)
+          return wrap(std::move(v));
+        else if constexpr (std::is_same_v<V, std::vector<Tensor>>)
+          return wrap_all(v);
+        else if constexpr (std::is_same_v<V, bool>)
+          return PyBool_FromLong(v);
+        else if constexpr (std::is_same_v<V, int64_t>)
+          return PyLong_FromLongLong(v);
+        else if constexpr (std::is_same_v<V, double>)
+          return PyFloat_FromDouble(v);
+        else if constexpr (std::is_same_v<V, IntVec>)
+          return wrap_size(v);
+        else
+          return wrap(v);
       },
       r);
 }
@@ -396,7 +467,8 @@ PyObject* call_without_overrides(PyTypeObject* cls, PyObject* func, PyObject* ar
 
 PyObject* dispatch_override(PyObject* func, const std::vector<PyObject*>& relevant, PyObject* args, PyObject* kwargs) {
   Object types(check(PyTuple_New(Py_ssize_t(relevant.size()))));
-  for (size_t i = 0; i < relevant.size(); i++) PyTuple_SET_ITEM(types.get(), Py_ssize_t(i), Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(relevant[i]))));
+  for (size_t i = 0; i < relevant.size(); i++)
+    PyTuple_SET_ITEM(types.get(), Py_ssize_t(i), Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(relevant[i]))));
   if (!function_modes.empty()) {
     PyObject* m = function_modes.back();
     function_modes.pop_back();
@@ -423,13 +495,15 @@ PyObject* dispatch_override(PyObject* func, const std::vector<PyObject*>& releva
     order.insert(order.begin() + long(at), o);
   }
   for (PyObject* o : order) {
-    PyObject* r = PyObject_CallMethod(reinterpret_cast<PyObject*>(Py_TYPE(o)), "__torch_function__", "OOOO", func, types.get(), args, kwargs);
+    PyObject* r = PyObject_CallMethod(reinterpret_cast<PyObject*>(Py_TYPE(o)), "__torch_function__", "OOOO", func,
+                                      types.get(), args, kwargs);
     if (check(r) != Py_NotImplemented) return r;
     Py_DECREF(r);
   }
   Object name(PyObject_GetAttrString(func, "__name__"));
   if (!name) PyErr_Clear();
-  fail(ErrorKind::Type, "no implementation found for '", name ? PyUnicode_AsUTF8(name.get()) : "the function", "' on types that implement __torch_function__: ", repr(types.get()));
+  fail(ErrorKind::Type, "no implementation found for '", name ? PyUnicode_AsUTF8(name.get()) : "the function",
+       "' on types that implement __torch_function__: ", repr(types.get()));
 }
 
 PyObject* tensor_method(const char* name) {

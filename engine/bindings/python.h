@@ -46,7 +46,8 @@ void set_error(const Error& e);
 void set_unexpected_error(const char* what);
 
 // Runs f at the border to Python: C++ errors become Python exceptions, and the failure value is returned.
-template <class F> auto guarded(F&& f, decltype(f()) failure = {}) -> decltype(f()) {
+template <class F>
+auto guarded(F&& f, decltype(f()) failure = {}) -> decltype(f()) {
   try {
     return f();
   } catch (const PythonError&) {
@@ -62,15 +63,16 @@ template <class F> auto guarded(F&& f, decltype(f()) failure = {}) -> decltype(f
 
 // ---- tensors ----
 struct PyTensor {
-  PyObject_HEAD
-  TensorImpl* impl;
+  PyObject_HEAD TensorImpl* impl;
   PyObject* dict;
   PyObject* weakrefs;
 };
 extern PyTypeObject* TensorType;
 
 inline bool is_tensor(PyObject* o) { return Py_TYPE(o) == TensorType || PyType_IsSubtype(Py_TYPE(o), TensorType); }
-inline const Tensor& tensor_of(PyObject* o) { return reinterpret_cast<const Tensor&>(reinterpret_cast<PyTensor*>(o)->impl); }
+inline const Tensor& tensor_of(PyObject* o) {
+  return reinterpret_cast<const Tensor&>(reinterpret_cast<PyTensor*>(o)->impl);
+}
 // The tensor's one Python object (a new reference); None for an undefined tensor.
 PyObject* wrap(Tensor t);
 // The same for a Python subclass.

@@ -12,18 +12,24 @@ PyObject* exception_for(ErrorKind kind) {
   static PyObject* out_of_memory = nullptr;
   static PyObject* linalg = nullptr;
   switch (kind) {
-    case ErrorKind::Type: return PyExc_TypeError;
-    case ErrorKind::Value: return PyExc_ValueError;
-    case ErrorKind::Index: return PyExc_IndexError;
-    case ErrorKind::NotImplemented: return PyExc_NotImplementedError;
-    case ErrorKind::Assertion: return PyExc_AssertionError;
+    case ErrorKind::Type:
+      return PyExc_TypeError;
+    case ErrorKind::Value:
+      return PyExc_ValueError;
+    case ErrorKind::Index:
+      return PyExc_IndexError;
+    case ErrorKind::NotImplemented:
+      return PyExc_NotImplementedError;
+    case ErrorKind::Assertion:
+      return PyExc_AssertionError;
     case ErrorKind::OutOfMemory:
       if (!out_of_memory) out_of_memory = PyObject_GetAttrString(module_object(), "OutOfMemoryError");
       return out_of_memory;
     case ErrorKind::LinAlg:
       if (!linalg) linalg = PyObject_GetAttrString(module_object(), "LinAlgError");
       return linalg;
-    default: return PyExc_RuntimeError;
+    default:
+      return PyExc_RuntimeError;
   }
 }
 
@@ -47,8 +53,10 @@ PyObject* set_default(PyObject*, PyObject* d) {
 }
 PyObject* stats(PyObject*, PyObject*) {
   MemoryStats s = memory_stats();
-  return Py_BuildValue("{s:n,s:n,s:n,s:n,s:K,s:K}", "allocated_bytes", Py_ssize_t(s.allocated), "peak_bytes", Py_ssize_t(s.peak), "cached_bytes", Py_ssize_t(s.cached),
-                       "cache_limit_bytes", Py_ssize_t(s.limit), "allocations", (unsigned long long)s.allocations, "reused", (unsigned long long)s.reused);
+  return Py_BuildValue("{s:n,s:n,s:n,s:n,s:K,s:K}", "allocated_bytes", Py_ssize_t(s.allocated), "peak_bytes",
+                       Py_ssize_t(s.peak), "cached_bytes", Py_ssize_t(s.cached), "cache_limit_bytes",
+                       Py_ssize_t(s.limit), "allocations", (unsigned long long)s.allocations, "reused",
+                       (unsigned long long)s.reused);
 }
 PyObject* empty_cache_function(PyObject*, PyObject*) {
   empty_cache();
@@ -67,26 +75,34 @@ PyObject* set_limit(PyObject*, PyObject* n) {
   });
 }
 
-PyMethodDef functions[] = {{"get_num_threads", get_threads, METH_NOARGS, "Threads a kernel may use."},
-                           {"set_num_threads", set_threads, METH_O, "Sets how many threads a kernel may use."},
-                           {"get_default_dtype", get_default_dtype, METH_NOARGS, "The dtype of floating-point tensors made without one."},
-                           {"set_default_dtype", set_default, METH_O, "Sets the dtype of floating-point tensors made without one."},
-                           {"_memory_stats", stats, METH_NOARGS, "Bytes in use, at most in use, cached; calls and how many were answered from the cache."},
-                           {"_empty_cache", empty_cache_function, METH_NOARGS, "Gives cached memory back to the system."},
-                           {"_reset_peak_memory", reset_peak, METH_NOARGS, "Starts the peak anew."},
-                           {"_set_cache_limit", set_limit, METH_O, "Bounds the bytes of cached memory."},
-                           {}};
+PyMethodDef functions[] = {
+    {"get_num_threads", get_threads, METH_NOARGS, "Threads a kernel may use."},
+    {"set_num_threads", set_threads, METH_O, "Sets how many threads a kernel may use."},
+    {"get_default_dtype", get_default_dtype, METH_NOARGS, "The dtype of floating-point tensors made without one."},
+    {"set_default_dtype", set_default, METH_O, "Sets the dtype of floating-point tensors made without one."},
+    {"_memory_stats", stats, METH_NOARGS,
+     "Bytes in use, at most in use, cached; calls and how many were answered from the cache."},
+    {"_empty_cache", empty_cache_function, METH_NOARGS, "Gives cached memory back to the system."},
+    {"_reset_peak_memory", reset_peak, METH_NOARGS, "Starts the peak anew."},
+    {"_set_cache_limit", set_limit, METH_O, "Bounds the bytes of cached memory."},
+    {}};
 
 }  // namespace
 
 void set_error(const Error& e) { PyErr_SetString(exception_for(e.kind()), e.message().c_str()); }
-void set_unexpected_error(const char* what) { PyErr_Format(PyExc_RuntimeError, "unexpected error in the engine: %s", what); }
+void set_unexpected_error(const char* what) {
+  PyErr_Format(PyExc_RuntimeError, "unexpected error in the engine: %s", what);
+}
 
 void init_runtime(PyObject* m) {
   add_functions(m, functions);
-  PyObject* oom = PyErr_NewExceptionWithDoc("lampas.OutOfMemoryError", "Raised when memory for a tensor cannot be had.", PyExc_RuntimeError, nullptr);
+  PyObject* oom = PyErr_NewExceptionWithDoc("lampas.OutOfMemoryError", "Raised when memory for a tensor cannot be had.",
+                                            PyExc_RuntimeError, nullptr);
   PyModule_AddObject(m, "OutOfMemoryError", oom);
-  PyModule_AddObject(m, "LinAlgError", PyErr_NewExceptionWithDoc("lampas._C.LinAlgError", "Raised when a linear algebra routine cannot find an answer.", PyExc_RuntimeError, nullptr));
+  PyModule_AddObject(
+      m, "LinAlgError",
+      PyErr_NewExceptionWithDoc("lampas._C.LinAlgError", "Raised when a linear algebra routine cannot find an answer.",
+                                PyExc_RuntimeError, nullptr));
   release_interpreter = []() -> void* { return PyEval_SaveThread(); };
   acquire_interpreter = [](void* state) { PyEval_RestoreThread(static_cast<PyThreadState*>(state)); };
 }

@@ -33,10 +33,23 @@ std::vector<std::string> split_list(const std::string& s) {
 }
 
 Type type_named(const std::string& t) {
-  static const std::pair<const char*, Type> names[] = {
-      {"Tensor", Type::Tensor}, {"Tensor[]", Type::Tensors}, {"Tensor?[]", Type::Tensors}, {"Number", Type::Number}, {"Tensor|Number", Type::Operand}, {"int", Type::Int},
-      {"float", Type::Float}, {"bool", Type::Bool}, {"str", Type::Str}, {"int[]", Type::Ints}, {"int[1]", Type::IntOrInts}, {"float[]", Type::Floats},
-      {"dtype", Type::DType}, {"device", Type::Device}, {"layout", Type::Layout}, {"memory_format", Type::Format}, {"Generator", Type::Generator}};
+  static const std::pair<const char*, Type> names[] = {{"Tensor", Type::Tensor},
+                                                       {"Tensor[]", Type::Tensors},
+                                                       {"Tensor?[]", Type::Tensors},
+                                                       {"Number", Type::Number},
+                                                       {"Tensor|Number", Type::Operand},
+                                                       {"int", Type::Int},
+                                                       {"float", Type::Float},
+                                                       {"bool", Type::Bool},
+                                                       {"str", Type::Str},
+                                                       {"int[]", Type::Ints},
+                                                       {"int[1]", Type::IntOrInts},
+                                                       {"float[]", Type::Floats},
+                                                       {"dtype", Type::DType},
+                                                       {"device", Type::Device},
+                                                       {"layout", Type::Layout},
+                                                       {"memory_format", Type::Format},
+                                                       {"Generator", Type::Generator}};
   for (auto [name, type] : names)
     if (t == name) return type;
   if (t.starts_with("int[")) return Type::IntOrInts;
@@ -46,21 +59,37 @@ Type type_named(const std::string& t) {
 
 const char* shown_type(const Parameter& p) {
   switch (p.type) {
-    case Type::Tensor: return "Tensor";
-    case Type::Tensors: return "tuple of Tensors";
-    case Type::Number: return "Number";
-    case Type::Operand: return "Tensor";
-    case Type::Int: return "int";
-    case Type::Float: return "float";
-    case Type::Bool: return "bool";
-    case Type::Str: return "str";
-    case Type::Ints: case Type::IntOrInts: return "tuple of ints";
-    case Type::Floats: return "tuple of floats";
-    case Type::DType: return "torch.dtype";
-    case Type::Device: return "torch.device";
-    case Type::Layout: return "torch.layout";
-    case Type::Format: return "torch.memory_format";
-    default: return "torch.Generator";
+    case Type::Tensor:
+      return "Tensor";
+    case Type::Tensors:
+      return "tuple of Tensors";
+    case Type::Number:
+      return "Number";
+    case Type::Operand:
+      return "Tensor";
+    case Type::Int:
+      return "int";
+    case Type::Float:
+      return "float";
+    case Type::Bool:
+      return "bool";
+    case Type::Str:
+      return "str";
+    case Type::Ints:
+    case Type::IntOrInts:
+      return "tuple of ints";
+    case Type::Floats:
+      return "tuple of floats";
+    case Type::DType:
+      return "torch.dtype";
+    case Type::Device:
+      return "torch.device";
+    case Type::Layout:
+      return "torch.layout";
+    case Type::Format:
+      return "torch.memory_format";
+    default:
+      return "torch.Generator";
   }
 }
 
@@ -76,7 +105,8 @@ void parse_default(Parameter& p, const std::string& text) {
     p.standard_text = text.substr(1, text.size() - 2);
     v.tag = Value::Text;
   } else if (text[0] == '[' || text[0] == '(') {
-    for (const std::string& part : split_list(text.substr(1, text.size() - 2))) p.standard_ints.push_back(std::stoll(part));
+    for (const std::string& part : split_list(text.substr(1, text.size() - 2)))
+      p.standard_ints.push_back(std::stoll(part));
     v.tag = Value::IntList;
   } else if (text == "inf" || text == "-inf" || text.find_first_of(".e") != std::string::npos) {
     v.tag = Value::Float;
@@ -151,14 +181,26 @@ bool convert(const Parameter& p, PyObject* o, Value& v, Frame& f, std::vector<Py
     case Type::Number: {
       Scalar s;
       if (!to_scalar(o, s)) {
-        if (p.type != Type::Number || !is_tensor(o) || tensor_of(o).numel() != 1 || tensor_of(o).requires_grad()) return false;
+        if (p.type != Type::Number || !is_tensor(o) || tensor_of(o).numel() != 1 || tensor_of(o).requires_grad())
+          return false;
         s = item(tensor_of(o));
       }
       switch (s.kind()) {
-        case Scalar::Bool: v.tag = Value::Bool; v.i = s.to_int(); break;
-        case Scalar::Int: v.tag = Value::Int; v.i = s.to_int(); break;
-        case Scalar::Float: v.tag = Value::Float; v.d = s.to_double(); break;
-        default: v.tag = Value::Complex; v.c = {s.to_complex().real(), s.to_complex().imag()};
+        case Scalar::Bool:
+          v.tag = Value::Bool;
+          v.i = s.to_int();
+          break;
+        case Scalar::Int:
+          v.tag = Value::Int;
+          v.i = s.to_int();
+          break;
+        case Scalar::Float:
+          v.tag = Value::Float;
+          v.d = s.to_double();
+          break;
+        default:
+          v.tag = Value::Complex;
+          v.c = {s.to_complex().real(), s.to_complex().imag()};
       }
       return true;
     }
@@ -204,7 +246,8 @@ bool convert(const Parameter& p, PyObject* o, Value& v, Frame& f, std::vector<Py
       [[fallthrough]];
     }
     case Type::Ints:
-      if (PyTuple_Check(o)) return convert_ints(f, v, reinterpret_cast<PyTupleObject*>(o)->ob_item, PyTuple_GET_SIZE(o));
+      if (PyTuple_Check(o))
+        return convert_ints(f, v, reinterpret_cast<PyTupleObject*>(o)->ob_item, PyTuple_GET_SIZE(o));
       if (PyList_Check(o)) return convert_ints(f, v, reinterpret_cast<PyListObject*>(o)->ob_item, PyList_GET_SIZE(o));
       return false;
     case Type::Floats: {
@@ -223,7 +266,8 @@ bool convert(const Parameter& p, PyObject* o, Value& v, Frame& f, std::vector<Py
     }
     case Type::Tensors: {
       if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
-      PyObject** items = PyTuple_Check(o) ? reinterpret_cast<PyTupleObject*>(o)->ob_item : reinterpret_cast<PyListObject*>(o)->ob_item;
+      PyObject** items =
+          PyTuple_Check(o) ? reinterpret_cast<PyTupleObject*>(o)->ob_item : reinterpret_cast<PyListObject*>(o)->ob_item;
       Py_ssize_t n = Py_SIZE(o);
       CHECK(f.lists_used < 3, "too many lists of tensors");
       std::vector<Tensor>& list = f.lists[f.lists_used++];
@@ -244,12 +288,18 @@ bool convert(const Parameter& p, PyObject* o, Value& v, Frame& f, std::vector<Py
     }
     case Type::DType:
       v.tag = Value::DTypeTag;
-      if (is_dtype(o)) v.i = int64_t(dtype_of(o));
-      else if (o == reinterpret_cast<PyObject*>(&PyFloat_Type)) v.i = int64_t(DType::Float64);
-      else if (o == reinterpret_cast<PyObject*>(&PyLong_Type)) v.i = int64_t(DType::Int64);
-      else if (o == reinterpret_cast<PyObject*>(&PyBool_Type)) v.i = int64_t(DType::Bool);
-      else if (o == reinterpret_cast<PyObject*>(&PyComplex_Type)) v.i = int64_t(DType::Complex128);
-      else return false;
+      if (is_dtype(o))
+        v.i = int64_t(dtype_of(o));
+      else if (o == reinterpret_cast<PyObject*>(&PyFloat_Type))
+        v.i = int64_t(DType::Float64);
+      else if (o == reinterpret_cast<PyObject*>(&PyLong_Type))
+        v.i = int64_t(DType::Int64);
+      else if (o == reinterpret_cast<PyObject*>(&PyBool_Type))
+        v.i = int64_t(DType::Bool);
+      else if (o == reinterpret_cast<PyObject*>(&PyComplex_Type))
+        v.i = int64_t(DType::Complex128);
+      else
+        return false;
       return true;
     case Type::Device:
       if (!is_device(o) && !PyUnicode_Check(o) && !PyLong_CheckExact(o)) return false;
@@ -299,7 +349,8 @@ Signature::Signature(const char* t) : text(t) {
     p.type = type_named(type);
     p.keyword_only = keyword_only;
     p.key = PyUnicode_InternFromString(p.name.c_str());
-    static const std::pair<const char*, const char*> numpy[] = {{"dim", "axis"}, {"keepdim", "keepdims"}, {"input", "x"}, {"other", "x2"}, {"input", "a"}};
+    static const std::pair<const char*, const char*> numpy[] = {
+        {"dim", "axis"}, {"keepdim", "keepdims"}, {"input", "x"}, {"other", "x2"}, {"input", "a"}};
     for (auto [ours, theirs] : numpy)
       if (p.name == ours && !p.alias) p.alias = PyUnicode_InternFromString(theirs);
     if (equals != std::string::npos) parse_default(p, trim(part.substr(equals + 1)));
@@ -321,8 +372,8 @@ Signature::Signature(const char* t) : text(t) {
     }
 }
 
-bool Signature::bind(Frame& f, PyObject* const* args, Py_ssize_t nargs, PyObject* names, bool method, bool out_form, std::string* why,
-                     std::vector<PyObject*>* relevant, PyObject** out) const {
+bool Signature::bind(Frame& f, PyObject* const* args, Py_ssize_t nargs, PyObject* names, bool method, bool out_form,
+                     std::string* why, std::vector<PyObject*>* relevant, PyObject** out) const {
   size_t count = parameters.size();
   f.count = int(count);
   f.ints_used = 0;
@@ -333,9 +384,12 @@ bool Signature::bind(Frame& f, PyObject* const* args, Py_ssize_t nargs, PyObject
   Py_ssize_t given = nargs;
   // x.view(2, 3): ints in a row stand for the list when it is the only positional parameter.
   bool collected = false;
-  if (positional == first + 1 && (parameters[size_t(first)].type == Type::Ints || parameters[size_t(first)].type == Type::IntOrInts) && nargs > first) {
+  if (positional == first + 1 &&
+      (parameters[size_t(first)].type == Type::Ints || parameters[size_t(first)].type == Type::IntOrInts) &&
+      nargs > first) {
     PyObject* o = args[first];
-    if (!PyTuple_Check(o) && !PyList_Check(o) && (nargs > first + 1 || parameters[size_t(first)].type == Type::Ints) && o != Py_None) {
+    if (!PyTuple_Check(o) && !PyList_Check(o) && (nargs > first + 1 || parameters[size_t(first)].type == Type::Ints) &&
+        o != Py_None) {
       if (!convert_ints(f, f.args[first], args + first, nargs - first)) {
         if (why) *why = text_of_mismatch(parameters[size_t(first)], o, first);
         return false;
@@ -345,7 +399,9 @@ bool Signature::bind(Frame& f, PyObject* const* args, Py_ssize_t nargs, PyObject
     }
   }
   if (given > positional) {
-    if (why) *why = name + "() takes " + std::to_string(positional - first) + " positional arguments but " + std::to_string(nargs - first) + " were given";
+    if (why)
+      *why = name + "() takes " + std::to_string(positional - first) + " positional arguments but " +
+             std::to_string(nargs - first) + " were given";
     return false;
   }
   for (Py_ssize_t i = 0; i < given; i++) slots[i] = args[i];
@@ -405,7 +461,8 @@ std::string Signature::text_of_mismatch(const Parameter& p, PyObject* o, int pos
     for (Py_ssize_t i = 0; i < Py_SIZE(o); i++) {
       Object item(PySequence_GetItem(o, i));
       if (item && item.get() != Py_None && !is_tensor(item.get())) {
-        s = "expected Tensor as element " + std::to_string(i) + " in argument " + std::to_string(std::max(position - 1, 0)) + ", but got " + Py_TYPE(item.get())->tp_name;
+        s = "expected Tensor as element " + std::to_string(i) + " in argument " +
+            std::to_string(std::max(position - 1, 0)) + ", but got " + Py_TYPE(item.get())->tp_name;
         break;
       }
     }

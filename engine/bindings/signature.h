@@ -8,17 +8,34 @@
 
 namespace lampas::py {
 
-enum class Type : uint8_t { Tensor, Tensors, Number, Operand, Int, Float, Bool, Str, Ints, IntOrInts, Floats, DType, Device, Layout, Format, Generator };
+enum class Type : uint8_t {
+  Tensor,
+  Tensors,
+  Number,
+  Operand,
+  Int,
+  Float,
+  Bool,
+  Str,
+  Ints,
+  IntOrInts,
+  Floats,
+  DType,
+  Device,
+  Layout,
+  Format,
+  Generator
+};
 
 struct Parameter {
   std::string name;
-  PyObject* key;        // interned
+  PyObject* key;              // interned
   PyObject* alias = nullptr;  // NumPy's name for it
   Type type;
-  bool optional = false;      // None is a value
+  bool optional = false;  // None is a value
   bool keyword_only = false;
   bool has_default = false;
-  Value standard;             // the default
+  Value standard;  // the default
   std::vector<int64_t> standard_ints;
   std::string standard_text;
 };

@@ -6,8 +6,7 @@ namespace lampas::py {
 namespace {
 
 struct PyStorage {
-  PyObject_HEAD
-  Storage* storage;  // owned
+  PyObject_HEAD Storage* storage;  // owned
 };
 PyTypeObject* StorageType = nullptr;
 Storage& S(PyObject* o) { return *reinterpret_cast<PyStorage*>(o)->storage; }
@@ -71,7 +70,8 @@ PyMethodDef methods[] = {{"nbytes", nbytes, METH_NOARGS, "Its size in bytes."},
                          {"untyped", self_method, METH_NOARGS, nullptr},
                          {"share_memory_", self_method, METH_NOARGS, nullptr},
                          {}};
-PyGetSetDef getset[] = {{"_cdata", get_cdata, nullptr, nullptr, nullptr}, {"device", get_device, nullptr, nullptr, nullptr}, {}};
+PyGetSetDef getset[] = {
+    {"_cdata", get_cdata, nullptr, nullptr, nullptr}, {"device", get_device, nullptr, nullptr, nullptr}, {}};
 
 PyObject* untyped_storage(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
@@ -87,7 +87,9 @@ PyObject* set_(PyObject* self, PyObject* args, PyObject* kwargs) {
     PyObject *source = nullptr, *size = nullptr, *stride = nullptr;
     Py_ssize_t offset = 0;
     static const char* names[] = {"source", "storage_offset", "size", "stride", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OnOO:set_", const_cast<char**>(names), &source, &offset, &size, &stride)) throw PythonError{};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OnOO:set_", const_cast<char**>(names), &source, &offset, &size,
+                                     &stride))
+      throw PythonError{};
     TensorImpl* t = tensor_of(self).impl();
     if (!source) {
       t->storage = Storage::create(0);
@@ -113,17 +115,23 @@ PyObject* set_(PyObject* self, PyObject* args, PyObject* kwargs) {
       Object fast(check(PySequence_Fast(o, "set_(): size and stride are sequences of ints")));
       for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast.get()); i++) {
         int64_t n;
-        CHECK_KIND(Type, to_int(PySequence_Fast_GET_ITEM(fast.get(), i), n), "set_(): size and stride are sequences of ints");
+        CHECK_KIND(Type, to_int(PySequence_Fast_GET_ITEM(fast.get(), i), n),
+                   "set_(): size and stride are sequences of ints");
         v.push_back(n);
       }
     };
     IntVec sizes, strides;
     size_t item = item_size(t->dtype);
-    if (size) ints(size, sizes);
-    else sizes.push_back(int64_t(S(source).nbytes / item));
-    if (stride) ints(stride, strides);
-    else strides = contiguous_strides(sizes);
-    CHECK(sizes.size() == strides.size(), "mismatch in length of strides and shape: ", shown(sizes), " and ", shown(strides));
+    if (size)
+      ints(size, sizes);
+    else
+      sizes.push_back(int64_t(S(source).nbytes / item));
+    if (stride)
+      ints(stride, strides);
+    else
+      strides = contiguous_strides(sizes);
+    CHECK(sizes.size() == strides.size(), "mismatch in length of strides and shape: ", shown(sizes), " and ",
+          shown(strides));
     int64_t numel = checked_numel(sizes);
     CHECK(offset >= 0, "Tensor: invalid storage offset ", offset);
     __int128 last = offset;
@@ -131,8 +139,10 @@ PyObject* set_(PyObject* self, PyObject* args, PyObject* kwargs) {
       CHECK(strides[i] >= 0, "strides must be 0 or more, got ", shown(strides));
       last += __int128(sizes[i] - 1) * strides[i];
     }
-    CHECK(numel == 0 || (last + 1) * __int128(item) <= __int128(S(source).nbytes), "setStorage: sizes ", shown(sizes), ", strides ", shown(strides), ", storage offset ", offset, ", and itemsize ", item,
-          " requiring a storage size of ", double(last + 1) * double(item), " are out of bounds for storage of size ", S(source).nbytes);
+    CHECK(numel == 0 || (last + 1) * __int128(item) <= __int128(S(source).nbytes), "setStorage: sizes ", shown(sizes),
+          ", strides ", shown(strides), ", storage offset ", offset, ", and itemsize ", item,
+          " requiring a storage size of ", double(last + 1) * double(item), " are out of bounds for storage of size ",
+          S(source).nbytes);
     t->storage = Ref<Storage>(&S(source));
     t->device = S(source).device;
     t->set_geometry(sizes, strides, offset);
@@ -140,18 +150,22 @@ PyObject* set_(PyObject* self, PyObject* args, PyObject* kwargs) {
   });
 }
 
-PyMethodDef tensor_methods[] = {
-    {"untyped_storage", untyped_storage, METH_NOARGS, "The bytes behind the tensor."},
-    {"set_", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(set_)), METH_VARARGS | METH_KEYWORDS, "Makes the tensor a window on a storage."},
-    {}};
+PyMethodDef tensor_methods[] = {{"untyped_storage", untyped_storage, METH_NOARGS, "The bytes behind the tensor."},
+                                {"set_", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(set_)),
+                                 METH_VARARGS | METH_KEYWORDS, "Makes the tensor a window on a storage."},
+                                {}};
 
 }  // namespace
 
 void init_storage(PyObject* m) {
-  PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(storage_new)}, {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
-                         {Py_tp_methods, methods},                          {Py_tp_getset, getset},
-                         {Py_sq_length, reinterpret_cast<void*>(length)},   {Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)},
-                         {Py_tp_richcompare, reinterpret_cast<void*>(compare)}, {Py_tp_hash, reinterpret_cast<void*>(hash)},
+  PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(storage_new)},
+                         {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
+                         {Py_tp_methods, methods},
+                         {Py_tp_getset, getset},
+                         {Py_sq_length, reinterpret_cast<void*>(length)},
+                         {Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)},
+                         {Py_tp_richcompare, reinterpret_cast<void*>(compare)},
+                         {Py_tp_hash, reinterpret_cast<void*>(hash)},
                          {0, nullptr}};
   PyType_Spec spec{"lampas.UntypedStorage", sizeof(PyStorage), 0, Py_TPFLAGS_DEFAULT, slots};
   StorageType = make_type(m, spec);

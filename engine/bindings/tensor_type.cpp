@@ -38,8 +38,10 @@ void tensor_dealloc(PyObject* self) {
     t->reset_count(0);
     TensorImpl::destroy(t);
   }
-  if (type == TensorType && pooled < 256) pool[pooled++] = o;
-  else type->tp_free(self);
+  if (type == TensorType && pooled < 256)
+    pool[pooled++] = o;
+  else
+    type->tp_free(self);
   Py_DECREF(type);
 }
 
@@ -101,14 +103,27 @@ struct Side {
   }
 };
 
+// Numbers (0-d CPU tensors) go with any device, other tensors only with their own.
+void check_devices(const Operand& a, const Operand& b) {
+  if (!a.is_tensor() || !b.is_tensor()) return;
+  const Tensor &x = a.tensor(), &y = b.tensor();
+  if (x.device() == y.device()) [[likely]]
+    return;
+  CHECK((x.device().is_cpu() && x.ndim() == 0) || (y.device().is_cpu() && y.ndim() == 0),
+        "Expected all tensors to be on the same device, but found at least two devices, ", name_of(x.device()), " and ",
+        name_of(y.device()), "! Move one of them with .to(device)");
+}
+
 using BinaryFn = Tensor (*)(const Operand&, const Operand&);
 
-template <BinaryFn F> PyObject* binary_slot(PyObject* a, PyObject* b, const char* name) {
+template <BinaryFn F>
+PyObject* binary_slot(PyObject* a, PyObject* b, const char* name) {
   return guarded([&]() -> PyObject* {
     if (watch || (!plain(a) && overrides_function(a)) || (!plain(b) && overrides_function(b))) [[unlikely]]
       return call_watched_operator(name, a, b);
     Side x(a), y(b);
     if (!x.ok || !y.ok) Py_RETURN_NOTIMPLEMENTED;
+    check_devices(x.operand, y.operand);
     return wrap(F(x.operand, y.operand));
   });
 }
@@ -150,19 +165,24 @@ PyObject* nb_pow(PyObject* a, PyObject* b, PyObject* modulus) {
 
 PyObject* nb_matmul(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
-    if (watch || (!plain(a) && overrides_function(a)) || (!plain(b) && overrides_function(b))) [[unlikely]] return call_watched_operator("matmul", a, b);
+    if (watch || (!plain(a) && overrides_function(a)) || (!plain(b) && overrides_function(b))) [[unlikely]]
+      return call_watched_operator("matmul", a, b);
     if (!is_tensor(a) || !is_tensor(b)) Py_RETURN_NOTIMPLEMENTED;
+    check_devices(Operand(T(a)), Operand(T(b)));
     return wrap(matmul(T(a), T(b)));
   });
 }
 
 using InplaceFn = Tensor (*)(const Operand&, const Operand&, const Out&);
-template <InplaceFn F> PyObject* inplace_slot(PyObject* a, PyObject* b, const char* name) {
+template <InplaceFn F>
+PyObject* inplace_slot(PyObject* a, PyObject* b, const char* name) {
   return guarded([&]() -> PyObject* {
-    if (watch || (!plain(a) && overrides_function(a)) || (!plain(b) && overrides_function(b))) [[unlikely]] return call_watched_operator(name, a, b);
+    if (watch || (!plain(a) && overrides_function(a)) || (!plain(b) && overrides_function(b))) [[unlikely]]
+      return call_watched_operator(name, a, b);
     Side y(b);
     if (!y.ok) Py_RETURN_NOTIMPLEMENTED;
     const Tensor& x = T(a);
+    check_devices(Operand(x), y.operand);
     F(x, y.operand, Out{Out::Inplace, &x});
     return Py_NewRef(a);
   });
@@ -194,9 +214,11 @@ INPLACE(nb_ishl, in_shl, "bitwise_left_shift_")
 INPLACE(nb_ishr, in_shr, "bitwise_right_shift_")
 PyObject* nb_ipow(PyObject* a, PyObject* b, PyObject*) { return inplace_slot<in_pow>(a, b, "pow_"); }
 
-template <Tensor (*F)(const Tensor&)> PyObject* unary_slot(PyObject* a, const char* name) {
+template <Tensor (*F)(const Tensor&)>
+PyObject* unary_slot(PyObject* a, const char* name) {
   return guarded([&]() -> PyObject* {
-    if (watch || (!plain(a) && overrides_function(a))) [[unlikely]] return call_watched_operator(name, a, nullptr);
+    if (watch || (!plain(a) && overrides_function(a))) [[unlikely]]
+      return call_watched_operator(name, a, nullptr);
     return wrap(F(T(a)));
   });
 }
@@ -207,15 +229,19 @@ PyObject* nb_invert(PyObject* a) { return unary_slot<invert>(a, "bitwise_not"); 
 PyObject* nb_pos(PyObject* a) { return Py_NewRef(a); }
 
 int nb_bool(PyObject* a) {
-  return guarded([&] {
-    const Tensor& t = T(a);
-    CHECK(t.numel() == 1, "Boolean value of Tensor with ", t.numel() == 0 ? "no values" : "more than one value",
-          " is ambiguous: its shape is ", shown(t.sizes()), ". Use .any(), .all() or compare with `is None`");
-    return int(item(t).to_bool());
-  }, -1);
+  return guarded(
+      [&] {
+        const Tensor& t = T(a);
+        CHECK(t.numel() == 1, "Boolean value of Tensor with ", t.numel() == 0 ? "no values" : "more than one value",
+              " is ambiguous: its shape is ", shown(t.sizes()), ". Use .any(), .all() or compare with `is None`");
+        return int(item(t).to_bool());
+      },
+      -1);
 }
 PyObject* nb_int(PyObject* a) {
   return guarded([&]() -> PyObject* {
+    CHECK_KIND(Value, T(a).numel() == 1,
+               "only one element tensors can be converted to Python scalars, this one has shape ", shown(T(a).sizes()));
     Scalar s = item(T(a));
     if (s.kind() == Scalar::Float) return PyLong_FromDouble(s.to_double());
     CHECK(s.kind() != Scalar::Complex, "a complex value cannot be converted to int");
@@ -224,15 +250,19 @@ PyObject* nb_int(PyObject* a) {
 }
 PyObject* nb_float(PyObject* a) {
   return guarded([&]() -> PyObject* {
+    CHECK_KIND(Value, T(a).numel() == 1,
+               "only one element tensors can be converted to Python scalars, this one has shape ", shown(T(a).sizes()));
     Scalar s = item(T(a));
-    CHECK(s.kind() != Scalar::Complex || s.to_complex().imag() == 0, "value cannot be converted to type double without overflow");
+    CHECK(s.kind() != Scalar::Complex || s.to_complex().imag() == 0,
+          "value cannot be converted to type double without overflow");
     return PyFloat_FromDouble(s.to_complex().real());
   });
 }
 PyObject* nb_index(PyObject* a) {
   return guarded([&]() -> PyObject* {
     const Tensor& t = T(a);
-    CHECK_KIND(Type, t.numel() == 1 && is_integral(t.dtype()), "only integer tensors of a single element can be converted to an index");
+    CHECK_KIND(Type, t.numel() == 1 && is_integral(t.dtype()),
+               "only integer tensors of a single element can be converted to an index");
     return PyLong_FromLongLong(item(t).to_int());
   });
 }
@@ -241,12 +271,15 @@ PyObject* compare(PyObject* a, PyObject* b, int op) {
   return guarded([&]() -> PyObject* {
     static const Ew kernels[] = {Ew::Lt, Ew::Le, Ew::Eq, Ew::Ne, Ew::Gt, Ew::Ge};
     static const char* names[] = {"lt", "le", "eq", "ne", "gt", "ge"};
-    if (watch || (!plain(a) && overrides_function(a)) || (!plain(b) && overrides_function(b))) [[unlikely]] return call_watched_operator(names[op], a, b);
+    if (watch || (!plain(a) && overrides_function(a)) || (!plain(b) && overrides_function(b))) [[unlikely]]
+      return call_watched_operator(names[op], a, b);
     Side x(a), y(b);
     if (!x.ok || !y.ok) {
       if (op == Py_EQ || op == Py_NE) Py_RETURN_NOTIMPLEMENTED;
-      fail(ErrorKind::Type, names[op], "(): argument 'other' (position 1) must be Tensor or Number, not ", Py_TYPE(b)->tp_name);
+      fail(ErrorKind::Type, names[op], "(): argument 'other' (position 1) must be Tensor or Number, not ",
+           Py_TYPE(b)->tp_name);
     }
+    check_devices(x.operand, y.operand);
     return wrap(binary(kernels[op], x.operand, y.operand));
   });
 }
@@ -254,10 +287,12 @@ PyObject* compare(PyObject* a, PyObject* b, int op) {
 Py_hash_t tensor_hash(PyObject* a) { return Py_hash_t(reinterpret_cast<uintptr_t>(a) >> 4); }
 
 Py_ssize_t tensor_len(PyObject* a) {
-  return guarded([&]() -> Py_ssize_t {
-    CHECK_KIND(Type, T(a).ndim() > 0, "len() of a 0-d tensor");
-    return Py_ssize_t(T(a).sizes()[0]);
-  }, -1);
+  return guarded(
+      [&]() -> Py_ssize_t {
+        CHECK_KIND(Type, T(a).ndim() > 0, "len() of a 0-d tensor");
+        return Py_ssize_t(T(a).sizes()[0]);
+      },
+      -1);
 }
 
 PyObject* tensor_iter(PyObject* a) {
@@ -271,8 +306,14 @@ PyObject* tensor_iter(PyObject* a) {
 
 // ---- properties ----
 
-#define GETTER(name, ...) \
-  PyObject* name(PyObject* self, void*) { return guarded([&]() -> PyObject* { const Tensor& t = T(self); (void)t; __VA_ARGS__ }); }
+#define GETTER(name, ...)                 \
+  PyObject* name(PyObject* self, void*) { \
+    return guarded([&]() -> PyObject* {   \
+      const Tensor& t = T(self);          \
+      (void)t;                            \
+      __VA_ARGS__                         \
+    });                                   \
+  }
 GETTER(get_shape, return wrap_size(t.sizes());)
 GETTER(get_dtype, return wrap(t.dtype());)
 GETTER(get_device, return wrap(t.device());)
@@ -282,8 +323,11 @@ GETTER(get_is_leaf, return PyBool_FromLong(is_leaf(t));)
 GETTER(get_grad, {
   if (t->autograd && t->autograd->grad.defined()) return wrap(t->autograd->grad);
   if (t.requires_grad() && !is_leaf(t) && !t->autograd->retains_grad &&
-      PyErr_WarnEx(PyExc_UserWarning, "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed, and backward() does not keep "
-                                      "the gradients of such tensors. Call .retain_grad() on it before backward() if you want its gradient", 1) < 0)
+      PyErr_WarnEx(
+          PyExc_UserWarning,
+          "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed, and backward() does not keep "
+          "the gradients of such tensors. Call .retain_grad() on it before backward() if you want its gradient",
+          1) < 0)
     throw PythonError{};
   Py_RETURN_NONE;
 })
@@ -315,7 +359,8 @@ GETTER(get_mT, {
   return wrap(transpose(t, -2, -1));
 })
 GETTER(get_H, {
-  CHECK(t.ndim() == 2 || t.ndim() == 0, "tensor.H is only supported on matrices (2-D tensors). Got ", t.ndim(), "-D tensor.");
+  CHECK(t.ndim() == 2 || t.ndim() == 0, "tensor.H is only supported on matrices (2-D tensors). Got ", t.ndim(),
+        "-D tensor.");
   return wrap(t.ndim() ? mH(t) : conj(t));
 })
 GETTER(get_mH, {
@@ -332,60 +377,79 @@ GETTER(get_is_cuda, return PyBool_FromLong(t.device().type == DeviceType::CUDA);
 GETTER(get_is_meta, return PyBool_FromLong(t.is_meta());)
 GETTER(get_false, return Py_NewRef(Py_False);)
 GETTER(get_layout, return check(PyObject_GetAttrString(module_object(), "strided"));)
-GETTER(get_names, { PyObject* n = PyTuple_New(t.ndim()); for (int i = 0; n && i < t.ndim(); i++) PyTuple_SET_ITEM(n, i, Py_NewRef(Py_None)); return n; })
+GETTER(get_names, {
+  PyObject* n = PyTuple_New(t.ndim());
+  for (int i = 0; n && i < t.ndim(); i++) PyTuple_SET_ITEM(n, i, Py_NewRef(Py_None));
+  return n;
+})
 GETTER(get_cdata, return PyLong_FromVoidPtr(t.impl());)
 
 int set_requires_grad_property(PyObject* self, PyObject* value, void*) {
-  return guarded([&] {
-    CHECK_KIND(Type, value && PyBool_Check(value), "requires_grad must be a bool");
-    set_requires_grad(T(self), value == Py_True);
-    return 0;
-  }, -1);
+  return guarded(
+      [&] {
+        CHECK_KIND(Type, value && PyBool_Check(value), "requires_grad must be a bool");
+        set_requires_grad(T(self), value == Py_True);
+        return 0;
+      },
+      -1);
 }
 int set_grad(PyObject* self, PyObject* value, void*) {
-  return guarded([&] {
-    const Tensor& t = T(self);
-    if (!value || value == Py_None) {
-      if (t->autograd) t->autograd->grad = Tensor();
-      return 0;
-    }
-    CHECK_KIND(Type, is_tensor(value), "assigned grad expected to be a Tensor or None but got ", Py_TYPE(value)->tp_name);
-    const Tensor& g = T(value);
-    CHECK(!g.is(t), "can't assign Variable as its own grad");
-    CHECK(g.dtype() == t.dtype(), "assigned grad has data of a different type: expected torch.", name_of(t.dtype()), ", got torch.", name_of(g.dtype()));
-    CHECK(same(g.sizes(), t.sizes()), "assigned grad has data of a different size: expected ", shown(t.sizes()), ", got ", shown(g.sizes()));
-    ensure_autograd(t).grad = g;
-    return 0;
-  }, -1);
+  return guarded(
+      [&] {
+        const Tensor& t = T(self);
+        if (!value || value == Py_None) {
+          if (t->autograd) t->autograd->grad = Tensor();
+          return 0;
+        }
+        CHECK_KIND(Type, is_tensor(value), "assigned grad expected to be a Tensor or None but got ",
+                   Py_TYPE(value)->tp_name);
+        const Tensor& g = T(value);
+        CHECK(!g.is(t), "can't assign Variable as its own grad");
+        CHECK(g.dtype() == t.dtype(), "assigned grad has data of a different type: expected torch.", name_of(t.dtype()),
+              ", got torch.", name_of(g.dtype()));
+        CHECK(same(g.sizes(), t.sizes()), "assigned grad has data of a different size: expected ", shown(t.sizes()),
+              ", got ", shown(g.sizes()));
+        ensure_autograd(t).grad = g;
+        return 0;
+      },
+      -1);
 }
 int set_data(PyObject* self, PyObject* value, void*) {
-  return guarded([&] {
-    CHECK_KIND(Type, value && is_tensor(value), "Variable data has to be a tensor, but got ", value ? Py_TYPE(value)->tp_name : "nothing");
-    TensorImpl* t = T(self).impl();
-    const Tensor& v = T(value);
-    v.data();
-    CHECK(!t->autograd || !t->autograd->requires_grad || is_inexact(v.dtype()), "data set to a tensor that requires gradients must be floating point or complex dtype");
-    t->storage = v->storage;
-    t->dtype = v->dtype;
-    t->device = v->device;
-    t->set_geometry(v.sizes(), v.strides(), v.offset());
-    if (t->autograd && t->autograd->grad.defined() && !same(t->autograd->grad.sizes(), v.sizes())) t->autograd->grad = Tensor();
-    return 0;
-  }, -1);
+  return guarded(
+      [&] {
+        CHECK_KIND(Type, value && is_tensor(value), "Variable data has to be a tensor, but got ",
+                   value ? Py_TYPE(value)->tp_name : "nothing");
+        TensorImpl* t = T(self).impl();
+        const Tensor& v = T(value);
+        v.data();
+        CHECK(!t->autograd || !t->autograd->requires_grad || is_inexact(v.dtype()),
+              "data set to a tensor that requires gradients must be floating point or complex dtype");
+        t->storage = v->storage;
+        t->dtype = v->dtype;
+        t->device = v->device;
+        t->set_geometry(v.sizes(), v.strides(), v.offset());
+        if (t->autograd && t->autograd->grad.defined() && !same(t->autograd->grad.sizes(), v.sizes()))
+          t->autograd->grad = Tensor();
+        return 0;
+      },
+      -1);
 }
 int set_real_part(PyObject* self, PyObject* value, void* which) {
-  return guarded([&] {
-    CHECK_KIND(Type, value, "can't delete it");
-    const Tensor& t = T(self);
-    Tensor part = is_complex(t.dtype()) ? (which ? imag(t) : real(t)) : t;
-    Scalar s;
-    if (is_tensor(value)) copy_(part, T(value));
-    else {
-      CHECK_KIND(Type, to_scalar(value, s), "expected a tensor or a number, got ", Py_TYPE(value)->tp_name);
-      copy_(part, scalar_tensor(s, part.dtype()));
-    }
-    return 0;
-  }, -1);
+  return guarded(
+      [&] {
+        CHECK_KIND(Type, value, "can't delete it");
+        const Tensor& t = T(self);
+        Tensor part = is_complex(t.dtype()) ? (which ? imag(t) : real(t)) : t;
+        Scalar s;
+        if (is_tensor(value))
+          copy_(part, T(value));
+        else {
+          CHECK_KIND(Type, to_scalar(value, s), "expected a tensor or a number, got ", Py_TYPE(value)->tp_name);
+          copy_(part, scalar_tensor(s, part.dtype()));
+        }
+        return 0;
+      },
+      -1);
 }
 
 PyGetSetDef getset[] = {
@@ -393,7 +457,8 @@ PyGetSetDef getset[] = {
     {"dtype", get_dtype, nullptr, "The type of the elements.", nullptr},
     {"device", get_device, nullptr, "Where the data lies.", nullptr},
     {"ndim", get_ndim, nullptr, "The number of dimensions.", nullptr},
-    {"requires_grad", get_requires_grad, set_requires_grad_property, "Whether gradients are computed for this tensor.", nullptr},
+    {"requires_grad", get_requires_grad, set_requires_grad_property, "Whether gradients are computed for this tensor.",
+     nullptr},
     {"is_leaf", get_is_leaf, nullptr, "Whether no recorded op made this tensor.", nullptr},
     {"grad", get_grad, set_grad, "The gradient that backward() accumulated, or None.", nullptr},
     {"_grad", get_grad_quietly, set_grad, nullptr, nullptr},
@@ -457,7 +522,9 @@ PyObject* method_stride(PyObject* self, PyObject* args, PyObject* kwargs) {
     return PyLong_FromLongLong(t.stride(d));
   });
 }
-PyObject* method_item(PyObject* self, PyObject*) { return guarded([&] { return wrap(item(T(self))); }); }
+PyObject* method_item(PyObject* self, PyObject*) {
+  return guarded([&] { return wrap(item(T(self))); });
+}
 PyObject* method_dim(PyObject* self, PyObject*) { return PyLong_FromLong(T(self).ndim()); }
 PyObject* method_data_ptr(PyObject* self, PyObject*) {
   return guarded([&] {
@@ -472,11 +539,14 @@ PyObject* method_is_set_to(PyObject* self, PyObject* other) {
   return guarded([&] {
     CHECK_KIND(Type, is_tensor(other), "is_set_to(): argument 'tensor' must be Tensor, not ", Py_TYPE(other)->tp_name);
     const Tensor &a = T(self), &b = T(other);
-    return PyBool_FromLong(a->storage == b->storage && a.offset() == b.offset() && same(a.sizes(), b.sizes()) && same(a.strides(), b.strides()));
+    return PyBool_FromLong(a->storage == b->storage && a.offset() == b.offset() && same(a.sizes(), b.sizes()) &&
+                           same(a.strides(), b.strides()));
   });
 }
 PyObject* method_is_inference(PyObject* self, PyObject*) { return PyBool_FromLong(T(self)->inference); }
-PyObject* method_get_device(PyObject* self, PyObject*) { return PyLong_FromLong(T(self).device().is_cpu() ? -1 : T(self).device().index); }
+PyObject* method_get_device(PyObject* self, PyObject*) {
+  return PyLong_FromLong(T(self).device().is_cpu() ? -1 : T(self).device().index);
+}
 PyObject* method_has_names(PyObject*, PyObject*) { Py_RETURN_FALSE; }
 PyObject* method_is_view(PyObject* self, PyObject*) { return get_is_view(self, nullptr); }
 
@@ -485,8 +555,11 @@ PyObject* make_subclass(PyObject*, PyObject* args, PyObject* kwargs) {
     PyObject *cls, *data;
     int wants_grad = 0;
     static const char* names[] = {"cls", "data", "require_grad", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|p:_make_subclass", const_cast<char**>(names), &cls, &data, &wants_grad)) throw PythonError{};
-    CHECK_KIND(Type, PyType_Check(cls) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), TensorType), "cls must be a subclass of Tensor");
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|p:_make_subclass", const_cast<char**>(names), &cls, &data,
+                                     &wants_grad))
+      throw PythonError{};
+    CHECK_KIND(Type, PyType_Check(cls) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), TensorType),
+               "cls must be a subclass of Tensor");
     CHECK_KIND(Type, is_tensor(data), "_make_subclass(): argument 'data' must be Tensor, not ", Py_TYPE(data)->tp_name);
     Tensor t = detach(T(data));
     if (wants_grad) set_requires_grad(t, true);
@@ -495,7 +568,8 @@ PyObject* make_subclass(PyObject*, PyObject* args, PyObject* kwargs) {
 }
 PyObject* as_subclass(PyObject* self, PyObject* cls) {
   return guarded([&]() -> PyObject* {
-    CHECK_KIND(Type, PyType_Check(cls) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), TensorType), "cls must be a subclass of Tensor");
+    CHECK_KIND(Type, PyType_Check(cls) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), TensorType),
+               "cls must be a subclass of Tensor");
     const Tensor& t = T(self);
     Tensor a = alias(t);
     a->base = t->base.defined() ? t->base : Tensor();
@@ -523,22 +597,26 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       PyObject* a = PyTuple_GET_ITEM(args, 0);
       if (is_tensor(a)) {
         const Tensor& t = T(a);
-        CHECK_KIND(Type, type != TensorType || t.dtype() == d, "expected ", name_of(d), " (got ", name_of(t.dtype()), ")");
+        CHECK_KIND(Type, type != TensorType || t.dtype() == d, "expected ", name_of(d), " (got ", name_of(t.dtype()),
+                   ")");
         return wrap_as(type, detach(t));
       }
       if (!to_int(a, size)) {
         if (Py_TYPE(a)->tp_base == &PyTuple_Type && std::strcmp(Py_TYPE(a)->tp_name, "lampas.Size") == 0) {
           IntVec sizes;
-          for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(a); i++) sizes.push_back(PyLong_AsLongLong(PyTuple_GET_ITEM(a, i)));
+          for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(a); i++)
+            sizes.push_back(PyLong_AsLongLong(PyTuple_GET_ITEM(a, i)));
           return wrap_as(type, empty(sizes, d, device));
         }
-        CHECK_KIND(Type, PySequence_Check(a) || PyIter_Check(a), "new(): data must be a sequence (got ", Py_TYPE(a)->tp_name, ")");
+        CHECK_KIND(Type, PySequence_Check(a) || PyIter_Check(a), "new(): data must be a sequence (got ",
+                   Py_TYPE(a)->tp_name, ")");
         return wrap_as(type, tensor_from_python(a, d, device));
       }
     }
     IntVec sizes;
     for (Py_ssize_t i = 0; i < n; i++) {
-      CHECK_KIND(Type, to_int(PyTuple_GET_ITEM(args, i), size), "new() received an invalid combination of arguments: sizes must be ints, argument ", i + 1, " is ",
+      CHECK_KIND(Type, to_int(PyTuple_GET_ITEM(args, i), size),
+                 "new() received an invalid combination of arguments: sizes must be ints, argument ", i + 1, " is ",
                  Py_TYPE(PyTuple_GET_ITEM(args, i))->tp_name);
       sizes.push_back(size);
     }
@@ -556,8 +634,10 @@ PyObject* plain_function(PyObject* cls, PyObject* args) {
 }
 
 PyMethodDef methods[] = {
-    {"size", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(method_size)), METH_VARARGS | METH_KEYWORDS, "The shape, or the size of one dimension."},
-    {"stride", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(method_stride)), METH_VARARGS | METH_KEYWORDS, "Elements to step per index of each dimension."},
+    {"size", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(method_size)), METH_VARARGS | METH_KEYWORDS,
+     "The shape, or the size of one dimension."},
+    {"stride", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(method_stride)), METH_VARARGS | METH_KEYWORDS,
+     "Elements to step per index of each dimension."},
     {"item", method_item, METH_NOARGS, "The only element as a Python number."},
     {"dim", method_dim, METH_NOARGS, "The number of dimensions."},
     {"ndimension", method_dim, METH_NOARGS, "The number of dimensions."},
@@ -569,7 +649,8 @@ PyMethodDef methods[] = {
     {"get_device", method_get_device, METH_NOARGS, "The device's index; -1 for the CPU."},
     {"has_names", method_has_names, METH_NOARGS, nullptr},
     {"_is_view", method_is_view, METH_NOARGS, nullptr},
-    {"_make_subclass", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(make_subclass)), METH_VARARGS | METH_KEYWORDS | METH_STATIC, nullptr},
+    {"_make_subclass", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(make_subclass)),
+     METH_VARARGS | METH_KEYWORDS | METH_STATIC, nullptr},
     {"as_subclass", as_subclass, METH_O, "The same data as an object of a subclass."},
     {"__torch_function__", plain_function, METH_VARARGS | METH_CLASS, nullptr},
     {}};
@@ -578,27 +659,67 @@ PyMemberDef members[] = {{"__weaklistoffset__", T_PYSSIZET, offsetof(PyTensor, w
                          {"__dictoffset__", T_PYSSIZET, offsetof(PyTensor, dict), READONLY, nullptr},
                          {}};
 
-template <class F> void* slot(F* f) { return reinterpret_cast<void*>(f); }
+template <class F>
+void* slot(F* f) {
+  return reinterpret_cast<void*>(f);
+}
 
-PyType_Slot slots[] = {{Py_tp_new, slot(tensor_new)}, {Py_tp_init, slot(tensor_init)}, {Py_tp_dealloc, slot(tensor_dealloc)}, {Py_tp_traverse, slot(tensor_traverse)},
-                       {Py_tp_clear, slot(tensor_clear)}, {Py_tp_getset, getset}, {Py_tp_methods, methods}, {Py_tp_members, members},
-                       {Py_tp_hash, slot(tensor_hash)}, {Py_tp_richcompare, slot(compare)}, {Py_tp_iter, slot(tensor_iter)},
-                       {Py_mp_length, slot(tensor_len)}, {Py_mp_subscript, slot(get_item)}, {Py_mp_ass_subscript, slot(set_item)},
-                       {Py_nb_add, slot(nb_add)}, {Py_nb_subtract, slot(nb_sub)}, {Py_nb_multiply, slot(nb_mul)}, {Py_nb_true_divide, slot(nb_div)},
-                       {Py_nb_floor_divide, slot(nb_floor)}, {Py_nb_remainder, slot(nb_mod)}, {Py_nb_power, slot(nb_pow)}, {Py_nb_matrix_multiply, slot(nb_matmul)},
-                       {Py_nb_and, slot(nb_and)}, {Py_nb_or, slot(nb_or)}, {Py_nb_xor, slot(nb_xor)}, {Py_nb_lshift, slot(nb_shl)}, {Py_nb_rshift, slot(nb_shr)},
-                       {Py_nb_inplace_add, slot(nb_iadd)}, {Py_nb_inplace_subtract, slot(nb_isub)}, {Py_nb_inplace_multiply, slot(nb_imul)},
-                       {Py_nb_inplace_true_divide, slot(nb_idiv)}, {Py_nb_inplace_floor_divide, slot(nb_ifloor)}, {Py_nb_inplace_remainder, slot(nb_imod)},
-                       {Py_nb_inplace_power, slot(nb_ipow)}, {Py_nb_inplace_and, slot(nb_iand)}, {Py_nb_inplace_or, slot(nb_ior)}, {Py_nb_inplace_xor, slot(nb_ixor)},
-                       {Py_nb_inplace_lshift, slot(nb_ishl)}, {Py_nb_inplace_rshift, slot(nb_ishr)},
-                       {Py_nb_negative, slot(nb_neg)}, {Py_nb_positive, slot(nb_pos)}, {Py_nb_absolute, slot(nb_abs)}, {Py_nb_invert, slot(nb_invert)},
-                       {Py_nb_bool, slot(nb_bool)}, {Py_nb_int, slot(nb_int)}, {Py_nb_float, slot(nb_float)}, {Py_nb_index, slot(nb_index)}, {0, nullptr}};
+PyType_Slot slots[] = {{Py_tp_new, slot(tensor_new)},
+                       {Py_tp_init, slot(tensor_init)},
+                       {Py_tp_dealloc, slot(tensor_dealloc)},
+                       {Py_tp_traverse, slot(tensor_traverse)},
+                       {Py_tp_clear, slot(tensor_clear)},
+                       {Py_tp_getset, getset},
+                       {Py_tp_methods, methods},
+                       {Py_tp_members, members},
+                       {Py_tp_hash, slot(tensor_hash)},
+                       {Py_tp_richcompare, slot(compare)},
+                       {Py_tp_iter, slot(tensor_iter)},
+                       {Py_mp_length, slot(tensor_len)},
+                       {Py_mp_subscript, slot(get_item)},
+                       {Py_mp_ass_subscript, slot(set_item)},
+                       {Py_nb_add, slot(nb_add)},
+                       {Py_nb_subtract, slot(nb_sub)},
+                       {Py_nb_multiply, slot(nb_mul)},
+                       {Py_nb_true_divide, slot(nb_div)},
+                       {Py_nb_floor_divide, slot(nb_floor)},
+                       {Py_nb_remainder, slot(nb_mod)},
+                       {Py_nb_power, slot(nb_pow)},
+                       {Py_nb_matrix_multiply, slot(nb_matmul)},
+                       {Py_nb_and, slot(nb_and)},
+                       {Py_nb_or, slot(nb_or)},
+                       {Py_nb_xor, slot(nb_xor)},
+                       {Py_nb_lshift, slot(nb_shl)},
+                       {Py_nb_rshift, slot(nb_shr)},
+                       {Py_nb_inplace_add, slot(nb_iadd)},
+                       {Py_nb_inplace_subtract, slot(nb_isub)},
+                       {Py_nb_inplace_multiply, slot(nb_imul)},
+                       {Py_nb_inplace_true_divide, slot(nb_idiv)},
+                       {Py_nb_inplace_floor_divide, slot(nb_ifloor)},
+                       {Py_nb_inplace_remainder, slot(nb_imod)},
+                       {Py_nb_inplace_power, slot(nb_ipow)},
+                       {Py_nb_inplace_and, slot(nb_iand)},
+                       {Py_nb_inplace_or, slot(nb_ior)},
+                       {Py_nb_inplace_xor, slot(nb_ixor)},
+                       {Py_nb_inplace_lshift, slot(nb_ishl)},
+                       {Py_nb_inplace_rshift, slot(nb_ishr)},
+                       {Py_nb_negative, slot(nb_neg)},
+                       {Py_nb_positive, slot(nb_pos)},
+                       {Py_nb_absolute, slot(nb_abs)},
+                       {Py_nb_invert, slot(nb_invert)},
+                       {Py_nb_bool, slot(nb_bool)},
+                       {Py_nb_int, slot(nb_int)},
+                       {Py_nb_float, slot(nb_float)},
+                       {Py_nb_index, slot(nb_index)},
+                       {0, nullptr}};
 
 PyObject* register_plain_class(PyObject*, PyObject* cls) {
   ParameterType = reinterpret_cast<PyTypeObject*>(Py_NewRef(cls));
   Py_RETURN_NONE;
 }
-PyMethodDef functions[] = {{"_register_plain_class", register_plain_class, METH_O, "Names the Tensor subclass (Parameter) that overrides no operation."}, {}};
+PyMethodDef functions[] = {{"_register_plain_class", register_plain_class, METH_O,
+                            "Names the Tensor subclass (Parameter) that overrides no operation."},
+                           {}};
 
 }  // namespace
 
@@ -628,7 +749,9 @@ PyObject* wrap_all(const std::vector<Tensor>& tensors) {
 
 bool overrides_function(PyObject* o) {
   PyTypeObject* type = Py_TYPE(o);
-  if (type == TensorType || type == ParameterType || type == &PyFloat_Type || type == &PyLong_Type || type == &PyBool_Type) return false;
+  if (type == TensorType || type == ParameterType || type == &PyFloat_Type || type == &PyLong_Type ||
+      type == &PyBool_Type)
+    return false;
   if (!PyType_IsSubtype(type, TensorType)) {
     // Any class may take part by defining the method.
     if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) return false;
@@ -638,7 +761,8 @@ bool overrides_function(PyObject* o) {
 }
 
 void init_tensor(PyObject* m) {
-  PyType_Spec spec{"lampas.Tensor", sizeof(PyTensor), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+  PyType_Spec spec{"lampas.Tensor", sizeof(PyTensor), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+                   slots};
   TensorType = make_type(m, spec);
   incref_python = [](void* o) { Py_INCREF(static_cast<PyObject*>(o)); };
   decref_python = [](void* o) { Py_DECREF(static_cast<PyObject*>(o)); };

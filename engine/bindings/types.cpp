@@ -6,13 +6,11 @@ namespace lampas::py {
 namespace {
 
 struct PyEnum {  // dtype, layout and memory_format: a named constant
-  PyObject_HEAD
-  int64_t value;
+  PyObject_HEAD int64_t value;
   const char* name;
 };
 struct PyDevice {
-  PyObject_HEAD
-  Device device;
+  PyObject_HEAD Device device;
 };
 
 PyTypeObject *DTypeType, *LayoutType, *FormatType, *DeviceType_, *SizeType;
@@ -23,20 +21,25 @@ PyObject* enum_reduce(PyObject* self, PyObject*) { return PyUnicode_FromString(r
 DType dt(PyObject* self) { return DType(reinterpret_cast<PyEnum*>(self)->value); }
 
 PyMethodDef enum_methods[] = {{"__reduce__", enum_reduce, METH_NOARGS, nullptr}, {}};
-PyMethodDef dtype_methods[] = {
-    {"__reduce__", enum_reduce, METH_NOARGS, nullptr},
-    {"to_real", [](PyObject* s, PyObject*) { return wrap(to_real(dt(s))); }, METH_NOARGS, "The real dtype of the same width per part."},
-    {"to_complex", [](PyObject* s, PyObject*) { return wrap(to_complex(dt(s))); }, METH_NOARGS, "The complex dtype whose parts have this dtype."},
-    {}};
+PyMethodDef dtype_methods[] = {{"__reduce__", enum_reduce, METH_NOARGS, nullptr},
+                               {"to_real", [](PyObject* s, PyObject*) { return wrap(to_real(dt(s))); }, METH_NOARGS,
+                                "The real dtype of the same width per part."},
+                               {"to_complex", [](PyObject* s, PyObject*) { return wrap(to_complex(dt(s))); },
+                                METH_NOARGS, "The complex dtype whose parts have this dtype."},
+                               {}};
 PyGetSetDef dtype_getset[] = {
-    {"is_floating_point", [](PyObject* s, void*) { return PyBool_FromLong(is_floating(dt(s))); }, nullptr, nullptr, nullptr},
+    {"is_floating_point", [](PyObject* s, void*) { return PyBool_FromLong(is_floating(dt(s))); }, nullptr, nullptr,
+     nullptr},
     {"is_complex", [](PyObject* s, void*) { return PyBool_FromLong(is_complex(dt(s))); }, nullptr, nullptr, nullptr},
     {"is_signed", [](PyObject* s, void*) { return PyBool_FromLong(is_signed(dt(s))); }, nullptr, nullptr, nullptr},
     {"itemsize", [](PyObject* s, void*) { return PyLong_FromLong(long(item_size(dt(s)))); }, nullptr, nullptr, nullptr},
     {}};
 
 PyTypeObject* enum_type(PyObject* module, const char* name, PyMethodDef* methods, PyGetSetDef* getset) {
-  PyType_Slot slots[] = {{Py_tp_repr, reinterpret_cast<void*>(enum_repr)}, {Py_tp_methods, methods}, {getset ? Py_tp_getset : 0, getset}, {0, nullptr}};
+  PyType_Slot slots[] = {{Py_tp_repr, reinterpret_cast<void*>(enum_repr)},
+                         {Py_tp_methods, methods},
+                         {getset ? Py_tp_getset : 0, getset},
+                         {0, nullptr}};
   PyType_Spec spec{name, sizeof(PyEnum), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
   return make_type(module, spec);
 }
@@ -52,7 +55,8 @@ PyObject* device_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     PyObject *type = nullptr, *index = nullptr;
     static const char* names[] = {"type", "index", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O", const_cast<char**>(names), &type, &index)) throw PythonError{};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O", const_cast<char**>(names), &type, &index))
+      throw PythonError{};
     Device d = device_of(type);
     if (index && index != Py_None) {
       int64_t i;
@@ -84,11 +88,14 @@ PyObject* device_reduce(PyObject* s, PyObject*) {
 }
 PyMethodDef device_methods[] = {{"__reduce__", device_reduce, METH_NOARGS, nullptr}, {}};
 PyGetSetDef device_getset[] = {
-    {"type", [](PyObject* s, void*) { return PyUnicode_FromString(name_of(Device{dv(s).type, -1}).c_str()); }, nullptr, nullptr, nullptr},
-    {"index", [](PyObject* s, void*) -> PyObject* {
+    {"type", [](PyObject* s, void*) { return PyUnicode_FromString(name_of(Device{dv(s).type, -1}).c_str()); }, nullptr,
+     nullptr, nullptr},
+    {"index",
+     [](PyObject* s, void*) -> PyObject* {
        if (dv(s).index < 0) Py_RETURN_NONE;
        return PyLong_FromLong(dv(s).index);
-     }, nullptr, nullptr, nullptr},
+     },
+     nullptr, nullptr, nullptr},
     {}};
 
 // ---- Size ----
@@ -101,7 +108,8 @@ PyObject* size_from(PyObject* sequence) {  // steals a tuple
     if (!PyLong_Check(item)) {
       PyObject* number = PyNumber_Index(item);
       if (!number) {
-        PyErr_Format(PyExc_TypeError, "torch.Size() takes an iterable of 'int' (item %zd is '%s')", i, Py_TYPE(item)->tp_name);
+        PyErr_Format(PyExc_TypeError, "torch.Size() takes an iterable of 'int' (item %zd is '%s')", i,
+                     Py_TYPE(item)->tp_name);
         Py_DECREF(s);
         Py_DECREF(sequence);
         return nullptr;
@@ -149,7 +157,9 @@ PyObject* size_subscript(PyObject* s, PyObject* key) {
   PyObject* r = PyTuple_Type.tp_as_mapping->mp_subscript(s, key);
   return r && PySlice_Check(key) ? size_from(r) : r;
 }
-PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "The product of the sizes."}, {"__reduce__", size_reduce, METH_NOARGS, nullptr}, {}};
+PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "The product of the sizes."},
+                              {"__reduce__", size_reduce, METH_NOARGS, nullptr},
+                              {}};
 
 }  // namespace
 
@@ -178,10 +188,14 @@ PyObject* wrap_size(Ints sizes) {
 }
 PyObject* wrap(const Scalar& s) {
   switch (s.kind()) {
-    case Scalar::Bool: return PyBool_FromLong(s.to_bool());
-    case Scalar::Int: return PyLong_FromLongLong(s.to_int());
-    case Scalar::Float: return PyFloat_FromDouble(s.to_double());
-    default: return PyComplex_FromDoubles(s.to_complex().real(), s.to_complex().imag());
+    case Scalar::Bool:
+      return PyBool_FromLong(s.to_bool());
+    case Scalar::Int:
+      return PyLong_FromLongLong(s.to_int());
+    case Scalar::Float:
+      return PyFloat_FromDouble(s.to_double());
+    default:
+      return PyComplex_FromDoubles(s.to_complex().real(), s.to_complex().imag());
   }
 }
 
@@ -196,7 +210,8 @@ Device device_of(PyObject* o) {
   if (is_device(o)) return dv(o);
   if (PyUnicode_Check(o)) return parse_device(PyUnicode_AsUTF8(o));
   int64_t i;
-  CHECK_KIND(Type, to_int(o, i), "a device is a torch.device, a string such as 'cpu', or an index, not ", Py_TYPE(o)->tp_name);
+  CHECK_KIND(Type, to_int(o, i), "a device is a torch.device, a string such as 'cpu', or an index, not ",
+             Py_TYPE(o)->tp_name);
   return Device{DeviceType::CUDA, int8_t(i)};
 }
 
@@ -290,9 +305,10 @@ void init_types(PyObject* m) {
     dtypes[i] = make_enum(DTypeType, i, kDTypeName[i]);
     PyModule_AddObjectRef(m, kDTypeName[i], dtypes[i]);
   }
-  static const std::pair<const char*, DType> aliases[] = {
-      {"float", DType::Float32}, {"double", DType::Float64}, {"half", DType::Float16}, {"long", DType::Int64}, {"int", DType::Int32},
-      {"short", DType::Int16}, {"cfloat", DType::Complex64}, {"cdouble", DType::Complex128}};
+  static const std::pair<const char*, DType> aliases[] = {{"float", DType::Float32},    {"double", DType::Float64},
+                                                          {"half", DType::Float16},     {"long", DType::Int64},
+                                                          {"int", DType::Int32},        {"short", DType::Int16},
+                                                          {"cfloat", DType::Complex64}, {"cdouble", DType::Complex128}};
   for (auto [name, d] : aliases) PyModule_AddObjectRef(m, name, dtypes[int(d)]);
   PyModule_AddObject(m, "legacy_contiguous_format", make_enum(FormatType, 0, "contiguous_format"));
   PyModule_AddObject(m, "strided", make_enum(LayoutType, 0, "strided"));

@@ -31,7 +31,9 @@ constexpr int kClasses = kSmallClasses + kSteps * 54;
 constexpr size_t kHuge = size_t(2) << 20;
 constexpr size_t kSlab = 64 << 10;
 
-struct Block { Block* next; };
+struct Block {
+  Block* next;
+};
 
 Block* small_free[kSmallClasses];
 char* slab = nullptr;
@@ -40,8 +42,7 @@ size_t slab_left = 0;
 std::atomic_flag lock = ATOMIC_FLAG_INIT;
 struct Guard {
   Guard() {
-    while (lock.test_and_set(std::memory_order_acquire)) {
-    }
+    while (lock.test_and_set(std::memory_order_acquire)) {}
   }
   ~Guard() { lock.clear(std::memory_order_release); }
 };
@@ -53,7 +54,10 @@ uint64_t small_allocations = 0;
 
 size_t total_memory() { return size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE)); }
 
-struct Class { int index; size_t bytes; };
+struct Class {
+  int index;
+  size_t bytes;
+};
 
 Class class_of(size_t bytes) {
   int exponent = std::bit_width(bytes - 1) - 1;  // 2^exponent < bytes <= 2^(exponent + 1)
@@ -77,8 +81,7 @@ void set_default_limit() {
 // A forked child has only the thread that forked: nobody would release a lock another one holds.
 [[maybe_unused]] const int at_fork = pthread_atfork(
     [] {
-      while (lock.test_and_set(std::memory_order_acquire)) {
-      }
+      while (lock.test_and_set(std::memory_order_acquire)) {}
     },
     [] { lock.clear(std::memory_order_release); }, [] { lock.clear(std::memory_order_release); });
 
@@ -115,7 +118,8 @@ void* allocate_large(size_t bytes) {
     p = b;
   } else {
     // Overcommitting systems grant any amount and kill the process when it is touched: refuse what cannot be there.
-    if (c.bytes > total_memory()) p = nullptr;
+    if (c.bytes > total_memory())
+      p = nullptr;
     else if (!(p = system_allocate(c.bytes))) {
       trim(0);
       p = system_allocate(c.bytes);

@@ -13,12 +13,12 @@ void* allocate(size_t bytes);
 void deallocate(void* p, size_t bytes);
 
 struct MemoryStats {
-  size_t allocated;       // bytes in use by tensors, rounded to their size class
-  size_t peak;            // the most that `allocated` has been
-  size_t cached;          // bytes of free blocks kept for reuse
-  size_t limit;           // bound on `cached`
-  uint64_t allocations;   // number of calls
-  uint64_t reused;        // of these, answered from the cache
+  size_t allocated;      // bytes in use by tensors, rounded to their size class
+  size_t peak;           // the most that `allocated` has been
+  size_t cached;         // bytes of free blocks kept for reuse
+  size_t limit;          // bound on `cached`
+  uint64_t allocations;  // number of calls
+  uint64_t reused;       // of these, answered from the cache
 };
 MemoryStats memory_stats();
 void reset_peak_memory();
@@ -32,7 +32,10 @@ class Scratch {
   ~Scratch() { deallocate(p_, bytes_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
-  template <class T> T* as() const { return static_cast<T*>(p_); }
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(p_);
+  }
 
  private:
   size_t bytes_;

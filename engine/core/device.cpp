@@ -13,10 +13,14 @@ Device parse_device(const std::string& s) {
   size_t colon = s.find(':');
   std::string base = s.substr(0, colon);
   Device d;
-  if (base == "cpu") d.type = DeviceType::CPU;
-  else if (base == "cuda") d.type = DeviceType::CUDA;
-  else if (base == "meta") d.type = DeviceType::Meta;
-  else fail("Expected one of cpu, cuda, meta device type at start of device string: ", s);
+  if (base == "cpu")
+    d.type = DeviceType::CPU;
+  else if (base == "cuda")
+    d.type = DeviceType::CUDA;
+  else if (base == "meta")
+    d.type = DeviceType::Meta;
+  else
+    fail("Expected one of cpu, cuda, meta device type at start of device string: ", s);
   if (colon != std::string::npos) {
     std::string digits = s.substr(colon + 1);
     CHECK(!digits.empty() && digits.size() < 4 && digits.find_first_not_of("0123456789") == std::string::npos &&

@@ -13,7 +13,18 @@
 namespace lampas {
 
 enum class DType : uint8_t {
-  Bool, UInt8, Int8, Int16, Int32, Int64, Float16, BFloat16, Float32, Float64, Complex64, Complex128
+  Bool,
+  UInt8,
+  Int8,
+  Int16,
+  Int32,
+  Int64,
+  Float16,
+  BFloat16,
+  Float32,
+  Float64,
+  Complex64,
+  Complex128
 };
 inline constexpr int kDTypes = 12;
 
@@ -22,7 +33,8 @@ struct BFloat16 {
   BFloat16() = default;
   BFloat16(float f) {
     uint32_t u = std::bit_cast<uint32_t>(f);
-    bits = (u & 0x7fffffffu) > 0x7f800000u ? uint16_t(0x7fc0 | (u >> 16 & 0x8000)) : uint16_t((u + 0x7fff + ((u >> 16) & 1)) >> 16);
+    bits = (u & 0x7fffffffu) > 0x7f800000u ? uint16_t(0x7fc0 | (u >> 16 & 0x8000))
+                                           : uint16_t((u + 0x7fff + ((u >> 16) & 1)) >> 16);
   }
   operator float() const { return std::bit_cast<float>(uint32_t(bits) << 16); }
 };
@@ -42,24 +54,63 @@ struct Half {
 using complex64 = std::complex<float>;
 using complex128 = std::complex<double>;
 
-template <class T> struct DTypeOf;
-template <> struct DTypeOf<bool> { static constexpr DType value = DType::Bool; };
-template <> struct DTypeOf<uint8_t> { static constexpr DType value = DType::UInt8; };
-template <> struct DTypeOf<int8_t> { static constexpr DType value = DType::Int8; };
-template <> struct DTypeOf<int16_t> { static constexpr DType value = DType::Int16; };
-template <> struct DTypeOf<int32_t> { static constexpr DType value = DType::Int32; };
-template <> struct DTypeOf<int64_t> { static constexpr DType value = DType::Int64; };
-template <> struct DTypeOf<Half> { static constexpr DType value = DType::Float16; };
-template <> struct DTypeOf<BFloat16> { static constexpr DType value = DType::BFloat16; };
-template <> struct DTypeOf<float> { static constexpr DType value = DType::Float32; };
-template <> struct DTypeOf<double> { static constexpr DType value = DType::Float64; };
-template <> struct DTypeOf<complex64> { static constexpr DType value = DType::Complex64; };
-template <> struct DTypeOf<complex128> { static constexpr DType value = DType::Complex128; };
-template <class T> inline constexpr DType dtype_of = DTypeOf<T>::value;
+template <class T>
+struct DTypeOf;
+template <>
+struct DTypeOf<bool> {
+  static constexpr DType value = DType::Bool;
+};
+template <>
+struct DTypeOf<uint8_t> {
+  static constexpr DType value = DType::UInt8;
+};
+template <>
+struct DTypeOf<int8_t> {
+  static constexpr DType value = DType::Int8;
+};
+template <>
+struct DTypeOf<int16_t> {
+  static constexpr DType value = DType::Int16;
+};
+template <>
+struct DTypeOf<int32_t> {
+  static constexpr DType value = DType::Int32;
+};
+template <>
+struct DTypeOf<int64_t> {
+  static constexpr DType value = DType::Int64;
+};
+template <>
+struct DTypeOf<Half> {
+  static constexpr DType value = DType::Float16;
+};
+template <>
+struct DTypeOf<BFloat16> {
+  static constexpr DType value = DType::BFloat16;
+};
+template <>
+struct DTypeOf<float> {
+  static constexpr DType value = DType::Float32;
+};
+template <>
+struct DTypeOf<double> {
+  static constexpr DType value = DType::Float64;
+};
+template <>
+struct DTypeOf<complex64> {
+  static constexpr DType value = DType::Complex64;
+};
+template <>
+struct DTypeOf<complex128> {
+  static constexpr DType value = DType::Complex128;
+};
+template <class T>
+inline constexpr DType dtype_of = DTypeOf<T>::value;
 
 inline constexpr uint8_t kItemSize[kDTypes] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16};
-inline constexpr const char* kDTypeName[kDTypes] = {"bool",    "uint8",    "int8",    "int16",   "int32",     "int64",
-                                                    "float16", "bfloat16", "float32", "float64", "complex64", "complex128"};
+inline constexpr const char* kDTypeName[kDTypes] = {"bool",    "uint8",   "int8",      "int16",
+                                                    "int32",   "int64",   "float16",   "bfloat16",
+                                                    "float32", "float64", "complex64", "complex128"};
 
 constexpr size_t item_size(DType d) { return kItemSize[int(d)]; }
 constexpr const char* name_of(DType d) { return kDTypeName[int(d)]; }
@@ -109,40 +160,65 @@ constexpr bool can_cast(DType from, DType to) {
   return true;
 }
 
-template <class T> struct TypeTag { using type = T; };
+template <class T>
+struct TypeTag {
+  using type = T;
+};
 
 // Calls f(TypeTag<T>{}) with the C++ type of d.
-template <class F> decltype(auto) dispatch(DType d, F&& f) {
+template <class F>
+decltype(auto) dispatch(DType d, F&& f) {
   switch (d) {
-    case DType::Bool: return f(TypeTag<bool>{});
-    case DType::UInt8: return f(TypeTag<uint8_t>{});
-    case DType::Int8: return f(TypeTag<int8_t>{});
-    case DType::Int16: return f(TypeTag<int16_t>{});
-    case DType::Int32: return f(TypeTag<int32_t>{});
-    case DType::Int64: return f(TypeTag<int64_t>{});
-    case DType::Float16: return f(TypeTag<Half>{});
-    case DType::BFloat16: return f(TypeTag<BFloat16>{});
-    case DType::Float32: return f(TypeTag<float>{});
-    case DType::Float64: return f(TypeTag<double>{});
-    case DType::Complex64: return f(TypeTag<complex64>{});
-    default: return f(TypeTag<complex128>{});
+    case DType::Bool:
+      return f(TypeTag<bool>{});
+    case DType::UInt8:
+      return f(TypeTag<uint8_t>{});
+    case DType::Int8:
+      return f(TypeTag<int8_t>{});
+    case DType::Int16:
+      return f(TypeTag<int16_t>{});
+    case DType::Int32:
+      return f(TypeTag<int32_t>{});
+    case DType::Int64:
+      return f(TypeTag<int64_t>{});
+    case DType::Float16:
+      return f(TypeTag<Half>{});
+    case DType::BFloat16:
+      return f(TypeTag<BFloat16>{});
+    case DType::Float32:
+      return f(TypeTag<float>{});
+    case DType::Float64:
+      return f(TypeTag<double>{});
+    case DType::Complex64:
+      return f(TypeTag<complex64>{});
+    default:
+      return f(TypeTag<complex128>{});
   }
 }
 
 // Moves elements of one size whatever they mean: copies, gathers and permutations are instantiated by size alone.
-struct Bytes16 { uint64_t a, b; };
-template <class F> decltype(auto) dispatch_size(size_t size, F&& f) {
+struct Bytes16 {
+  uint64_t a, b;
+};
+template <class F>
+decltype(auto) dispatch_size(size_t size, F&& f) {
   switch (size) {
-    case 1: return f(TypeTag<uint8_t>{});
-    case 2: return f(TypeTag<uint16_t>{});
-    case 4: return f(TypeTag<uint32_t>{});
-    case 8: return f(TypeTag<uint64_t>{});
-    default: return f(TypeTag<Bytes16>{});
+    case 1:
+      return f(TypeTag<uint8_t>{});
+    case 2:
+      return f(TypeTag<uint16_t>{});
+    case 4:
+      return f(TypeTag<uint32_t>{});
+    case 8:
+      return f(TypeTag<uint64_t>{});
+    default:
+      return f(TypeTag<Bytes16>{});
   }
 }
 
 // Conversion of one element; float to integer truncates, complex to real drops the imaginary part.
-template <class To, class From> inline To convert(From x) {
+template <class To, class From>
+inline To convert(From x) {
   if constexpr (std::is_same_v<To, From>) {
     return x;
   } else if constexpr (std::is_same_v<From, complex64> || std::is_same_v<From, complex128>) {

@@ -21,27 +21,32 @@ class Error : public std::exception {
   std::string message_;
 };
 
-template <class... Parts> std::string text(const Parts&... parts) {
+template <class... Parts>
+std::string text(const Parts&... parts) {
   std::ostringstream s;
   (s << ... << parts);
   return s.str();
 }
 
-template <class... Parts> [[noreturn, gnu::cold, gnu::noinline]] void fail(ErrorKind kind, const Parts&... parts) {
+template <class... Parts>
+[[noreturn, gnu::cold, gnu::noinline]] void fail(ErrorKind kind, const Parts&... parts) {
   throw Error(kind, text(parts...));
 }
-template <class... Parts> [[noreturn, gnu::cold, gnu::noinline]] void fail(const Parts&... parts) {
+template <class... Parts>
+[[noreturn, gnu::cold, gnu::noinline]] void fail(const Parts&... parts) {
   throw Error(ErrorKind::Runtime, text(parts...));
 }
 
 }  // namespace lampas
 
 // CHECK(condition, parts...) raises RuntimeError; CHECK_KIND chooses another exception.
-#define CHECK(condition, ...) \
-  do {                        \
-    if (!(condition)) [[unlikely]] ::lampas::fail(__VA_ARGS__); \
+#define CHECK(condition, ...)      \
+  do {                             \
+    if (!(condition)) [[unlikely]] \
+      ::lampas::fail(__VA_ARGS__); \
   } while (0)
-#define CHECK_KIND(kind, condition, ...) \
-  do {                                   \
-    if (!(condition)) [[unlikely]] ::lampas::fail(::lampas::ErrorKind::kind, __VA_ARGS__); \
+#define CHECK_KIND(kind, condition, ...)                      \
+  do {                                                        \
+    if (!(condition)) [[unlikely]]                            \
+      ::lampas::fail(::lampas::ErrorKind::kind, __VA_ARGS__); \
   } while (0)

@@ -48,7 +48,8 @@ class Counted {
 };
 
 // Owns one reference; T::destroy(T*) frees.
-template <class T> class Ref {
+template <class T>
+class Ref {
  public:
   Ref() = default;
   Ref(std::nullptr_t) {}

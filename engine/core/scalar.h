@@ -22,7 +22,8 @@ class Scalar {
   int64_t to_int() const { return is_integral() ? i_ : int64_t(d_); }
   complex128 to_complex() const { return {to_double(), kind_ == Complex ? imag_ : 0.0}; }
   bool to_bool() const { return is_integral() ? i_ != 0 : d_ != 0 || (kind_ == Complex && imag_ != 0); }
-  template <class T> T to() const {
+  template <class T>
+  T to() const {
     if (kind_ == Complex) return convert<T>(to_complex());
     return is_integral() ? convert<T>(i_) : convert<T>(d_);
   }

@@ -77,8 +77,7 @@ IntVec infer_size(Ints wanted, int64_t numel) {
     }
   }
   CHECK(unknown < 0 && known == numel, "shape '", shown(wanted), "' is invalid for input of size ", numel,
-        unknown < 0 ? text(": it holds ", known, " elements")
-                    : text(": ", numel, " is not a multiple of ", known));
+        unknown < 0 ? text(": it holds ", known, " elements") : text(": ", numel, " is not a multiple of ", known));
   return out;
 }
 

@@ -37,7 +37,8 @@ class IntVec {
     return *this;
   }
   ~IntVec() {
-    if (heap_) [[unlikely]] delete[] heap_;
+    if (heap_) [[unlikely]]
+      delete[] heap_;
   }
 
   int size() const { return size_; }
@@ -113,7 +114,9 @@ inline int64_t product(Ints v) {
 }
 
 // Prints [2, 3], the way shapes stand in error messages.
-struct Shown { Ints v; };
+struct Shown {
+  Ints v;
+};
 inline Shown shown(Ints v) { return {v}; }
 std::ostream& operator<<(std::ostream& s, Shown v);
 

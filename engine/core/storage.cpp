@@ -43,8 +43,10 @@ Ref<Storage> Storage::foreign(void* data, size_t nbytes, void* owner, void (*fre
 }
 
 void Storage::destroy(Storage* s) {
-  if (s->free_foreign) s->free_foreign(s->owner);
-  else if (s->data) deallocate(s->data, s->nbytes);
+  if (s->free_foreign)
+    s->free_foreign(s->owner);
+  else if (s->data)
+    deallocate(s->data, s->nbytes);
   s->~Storage();
   deallocate(s, sizeof(Storage));
 }

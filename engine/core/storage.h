@@ -17,10 +17,10 @@ struct Storage : Counted {
   Device device;
   Order order = Order::Plain;
   bool resizable = true;
-  uint32_t version = 0;                  // counts in-place changes of any tensor on this storage
-  uint32_t hidden_writes = 0;            // and those the graph is not told of (`x.data`)
-  bool exported = false;                 // somebody else has the address and may write without counting
-  uint64_t id = 0;                       // unique for the process's life
+  uint32_t version = 0;                   // counts in-place changes of any tensor on this storage
+  uint32_t hidden_writes = 0;             // and those the graph is not told of (`x.data`)
+  bool exported = false;                  // somebody else has the address and may write without counting
+  uint64_t id = 0;                        // unique for the process's life
   void (*free_foreign)(void*) = nullptr;  // memory from elsewhere: called with `owner` instead of deallocating
   void* owner = nullptr;
 
@@ -29,7 +29,8 @@ struct Storage : Counted {
   static void destroy(Storage* s);
   // Grows or shrinks, keeping the common bytes. RuntimeError for foreign memory.
   void resize(size_t nbytes);
-  // Replaces the bytes by `fresh` (allocated with allocate(nbytes)); readers in other threads may still use the old ones.
+  // Replaces the bytes by `fresh` (allocated with allocate(nbytes)); readers in other threads may still use the old
+  // ones.
   void replace(void* fresh, Order fresh_order);
 };
 

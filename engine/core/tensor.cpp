@@ -17,7 +17,8 @@ void TensorImpl::set_geometry(Ints new_sizes, Ints new_strides, int64_t new_offs
 }
 
 Tensor empty(Ints sizes, DType dtype, Device device) {
-  CHECK_KIND(Assertion, device.type != DeviceType::CUDA, "lampas has no CUDA device on this machine: is_available() is False. Use device='cpu'");
+  CHECK_KIND(Assertion, device.type != DeviceType::CUDA,
+             "lampas has no CUDA device on this machine: is_available() is False. Use device='cpu'");
   TensorImpl* t = TensorImpl::create();
   Ref<TensorImpl> ref(t);
   IntVec& strides = t->strides;
@@ -31,7 +32,8 @@ Tensor empty(Ints sizes, DType dtype, Device device) {
     bad |= sizes[i] < 0 || __builtin_mul_overflow(numel, sizes[i], &numel) ||
            __builtin_mul_overflow(step, sizes[i] > 0 ? sizes[i] : 1, &step);
   }
-  if (bad) [[unlikely]] numel = checked_numel(sizes);
+  if (bad) [[unlikely]]
+    numel = checked_numel(sizes);
   t->numel = numel;
   t->dtype = dtype;
   t->device = device;
@@ -52,7 +54,8 @@ size_t extent(Ints sizes, Ints strides, int64_t offset, size_t item) {
 }
 
 Tensor empty_strided(Ints sizes, Ints strides, DType dtype, Device device) {
-  CHECK(sizes.size() == strides.size(), "mismatch in length of strides and shape: ", shown(sizes), " and ", shown(strides));
+  CHECK(sizes.size() == strides.size(), "mismatch in length of strides and shape: ", shown(sizes), " and ",
+        shown(strides));
   checked_numel(sizes);
   for (int64_t s : strides) CHECK(s >= 0, "strides must be 0 or more, got ", shown(strides));
   int64_t n = int64_t(extent(sizes, strides, 0, 1));
@@ -143,8 +146,8 @@ void resize(const Tensor& t, Ints sizes) {
   if (same(t.sizes(), sizes)) return;
   if (!t.is_meta()) t.data();
   int64_t numel = checked_numel(sizes), bytes = 0;
-  CHECK_KIND(OutOfMemory, !__builtin_mul_overflow(numel + t->offset, int64_t(t.item_size()), &bytes), "out of memory: a tensor of shape ",
-             shown(sizes), " and dtype ", name_of(t.dtype()), " cannot exist");
+  CHECK_KIND(OutOfMemory, !__builtin_mul_overflow(numel + t->offset, int64_t(t.item_size()), &bytes),
+             "out of memory: a tensor of shape ", shown(sizes), " and dtype ", name_of(t.dtype()), " cannot exist");
   if (numel > 0 && size_t(bytes) > t->storage->nbytes) t->storage->resize(size_t(bytes));
   t->set_geometry(sizes, contiguous_strides(sizes), t->offset);
 }
@@ -170,15 +173,16 @@ void make_plain(const TensorImpl& t) {
     T* to = static_cast<T*>(fresh);
     constexpr int64_t kTile = 16;
     int64_t tiles = (space + kTile - 1) / kTile;
-    parallel_for(0, n * tiles, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, c * kTile)), [&](int64_t b, int64_t e) {
-      for (int64_t i = b; i < e; i++) {
-        int64_t batch = i / tiles, s0 = (i % tiles) * kTile, s1 = std::min(s0 + kTile, space);
-        const T* f = from + batch * c * space;
-        T* o = to + batch * c * space;
-        for (int64_t k = 0; k < c; k++)
-          for (int64_t j = s0; j < s1; j++) o[k * space + j] = f[j * c + k];
-      }
-    });
+    parallel_for(0, n * tiles, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, c * kTile)),
+                 [&](int64_t b, int64_t e) {
+                   for (int64_t i = b; i < e; i++) {
+                     int64_t batch = i / tiles, s0 = (i % tiles) * kTile, s1 = std::min(s0 + kTile, space);
+                     const T* f = from + batch * c * space;
+                     T* o = to + batch * c * space;
+                     for (int64_t k = 0; k < c; k++)
+                       for (int64_t j = s0; j < s1; j++) o[k * space + j] = f[j * c + k];
+                   }
+                 });
   });
   s.replace(fresh, Order::Plain);
 }

@@ -43,7 +43,10 @@ class Tensor {
 
   // The first element, with the storage put in plain order first.
   inline void* data() const;
-  template <class T> T* data() const { return static_cast<T*>(data()); }
+  template <class T>
+  T* data() const {
+    return static_cast<T*>(data());
+  }
   // The storage's first byte in whatever order it lies; only for ops that look at order().
   inline void* raw_data() const;
   inline Order order() const;
@@ -69,8 +72,8 @@ struct TensorImpl : Counted {
   DType dtype = DType::Float32;
   Device device;
   bool contiguous = true;
-  bool inference = false;        // made in inference mode: never part of a graph
-  bool wrapped_number = false;   // a 0-d tensor that stands for a Python number in type promotion
+  bool inference = false;       // made in inference mode: never part of a graph
+  bool wrapped_number = false;  // a 0-d tensor that stands for a Python number in type promotion
   Creation creation = Creation::Default;
   uint32_t view_version = 0;     // the version at which this view's grad_fn was up to date
   Autograd* autograd = nullptr;  // null while the tensor has no part in a graph
@@ -100,14 +103,17 @@ inline bool Tensor::is_meta() const { return p_->device.is_meta(); }
 inline bool Tensor::requires_grad() const { return (p_->autograd || p_->base.defined()) && lampas::requires_grad(*p_); }
 inline uint32_t Tensor::version() const { return p_->own_version ? p_->own_version->value : p_->storage->version; }
 inline void Tensor::bump_version() const {
-  if (p_->own_version) p_->own_version->value++, p_->storage->hidden_writes++;
-  else p_->storage->version++;
+  if (p_->own_version)
+    p_->own_version->value++, p_->storage->hidden_writes++;
+  else
+    p_->storage->version++;
 }
 inline void* Tensor::raw_data() const {
   return static_cast<char*>(p_->storage->data) + p_->offset * int64_t(lampas::item_size(p_->dtype));
 }
 inline void* Tensor::data() const {
-  if (p_->storage->order != Order::Plain) [[unlikely]] make_plain(*p_);
+  if (p_->storage->order != Order::Plain) [[unlikely]]
+    make_plain(*p_);
   return raw_data();
 }
 inline Order Tensor::order() const { return p_->storage->order; }

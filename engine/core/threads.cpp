@@ -32,8 +32,10 @@ void Unlocked::flush_retired() {
 }
 
 void retire(void* p, size_t bytes) {
-  if (Unlocked::any()) retired.emplace_back(p, bytes);
-  else deallocate(p, bytes);
+  if (Unlocked::any())
+    retired.emplace_back(p, bytes);
+  else
+    deallocate(p, bytes);
 }
 
 int num_threads() { return forked ? 1 : threads; }

@@ -1,10 +1,10 @@
 // Parallel loops on OpenMP (the runtime oneDNN uses too), and the release of the interpreter's lock.
 #pragma once
 
+#include <omp.h>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <omp.h>
 
 namespace lampas {
 
@@ -15,8 +15,10 @@ void set_num_threads(int n);
 // Work below this many elementary steps is not worth waking a thread for.
 inline constexpr int64_t kGrain = 32768;
 
-// Calls f(begin, end) on chunks of at least `grain` steps that cover [begin, end). An exception in a chunk is rethrown here.
-template <class F> void parallel_for(int64_t begin, int64_t end, int64_t grain, F&& f) {
+// Calls f(begin, end) on chunks of at least `grain` steps that cover [begin, end). An exception in a chunk is rethrown
+// here.
+template <class F>
+void parallel_for(int64_t begin, int64_t end, int64_t grain, F&& f) {
   int64_t n = end - begin;
   if (n <= 0) return;
   if (n <= grain || num_threads() == 1 || omp_in_parallel()) {

@@ -17,6 +17,7 @@ void channel_norm(const NormCall& call);
 void channel_norm_backward(const NormCall& call);
 void row_norm(const NormCall& call);
 void row_norm_backward(const NormCall& call);
-void change_activation_order(Order from, int64_t batch, int64_t channels, int64_t space, int item_size, const void* in, void* out);
+void change_activation_order(Order from, int64_t batch, int64_t channels, int64_t space, int item_size, const void* in,
+                             void* out);
 
 }  // namespace lampas::cpu

@@ -6,15 +6,26 @@ namespace lampas::cpu {
 namespace {
 
 using simd::select;
-template <class V> using E = simd::ElementOf<V>;
+template <class V>
+using E = simd::ElementOf<V>;
 
-template <class V> V sigmoid(V x) { return 1 / (1 + simd::exp(-x)); }
+template <class V>
+V sigmoid(V x) {
+  return 1 / (1 + simd::exp(-x));
+}
 // log(1 + e^x) without overflow.
-template <class V> V softplus(V x) { return simd::max(x, V{}) + simd::log1p(simd::exp(-simd::abs(x))); }
+template <class V>
+V softplus(V x) {
+  return simd::max(x, V{}) + simd::log1p(simd::exp(-simd::abs(x)));
+}
 
 // By erfc, which keeps the digits of the tail.
-template <class V> V gelu(V x) { return x * E<V>(0.5) * simd::erfc(x * E<V>(-M_SQRT1_2)); }
-template <class V> V gelu_tanh(V x) {
+template <class V>
+V gelu(V x) {
+  return x * E<V>(0.5) * simd::erfc(x * E<V>(-M_SQRT1_2));
+}
+template <class V>
+V gelu_tanh(V x) {
   constexpr E<V> b = E<V>(M_SQRT2 * M_2_SQRTPI * 0.5), k = E<V>(0.044715);
   return E<V>(0.5) * x * (1 + simd::tanh(b * (x + k * x * x * x)));
 }
@@ -23,11 +34,18 @@ template <class V> V gelu_tanh(V x) {
 
 void register_activation_kernels() {
   vector_kernel(Ew::Sigmoid, [](auto x) { return sigmoid(x); });
-  vector_kernel(Ew::LogSigmoid, [](auto x) { return simd::min(x, decltype(x){}) - simd::log1p(simd::exp(-simd::abs(x))); });
+  vector_kernel(Ew::LogSigmoid,
+                [](auto x) { return simd::min(x, decltype(x){}) - simd::log1p(simd::exp(-simd::abs(x))); });
   unary_kernel(Ew::Relu, Floats{}, [](auto x) { return x > 0 || x != x ? x : decltype(x)(0); });
   unary_kernel(Ew::Relu, Integers{}, [](auto x) { return x > 0 ? x : decltype(x)(0); });
-  unary_kernel(Ew::Relu6, Floats{}, [](auto x) { using T = decltype(x); return x < 0 ? T(0) : x > 6 ? T(6) : x; });
-  unary_kernel(Ew::LeakyRelu, Floats{}, [](auto x, const EwParams& p) { using T = decltype(x); return x > 0 ? x : x * T(p.v[0]); });
+  unary_kernel(Ew::Relu6, Floats{}, [](auto x) {
+    using T = decltype(x);
+    return x < 0 ? T(0) : x > 6 ? T(6) : x;
+  });
+  unary_kernel(Ew::LeakyRelu, Floats{}, [](auto x, const EwParams& p) {
+    using T = decltype(x);
+    return x > 0 ? x : x * T(p.v[0]);
+  });
   vector_kernel(Ew::Elu, [](auto x, const EwParams& p) {
     using V = decltype(x);
     return select(x > 0, x * E<V>(p.v[1]), simd::expm1(x * E<V>(p.v[2])) * E<V>(p.v[0] * p.v[1]));
@@ -49,24 +67,67 @@ void register_activation_kernels() {
     using T = decltype(x);
     return x < T(p.v[0]) ? T(p.v[0]) : x > T(p.v[1]) ? T(p.v[1]) : x;
   });
-  unary_kernel(Ew::HardSigmoid, Floats{}, [](auto x) { using T = decltype(x); T y = x + 3; y = y < 0 ? T(0) : y > 6 ? T(6) : y; return y / 6; });
-  unary_kernel(Ew::HardSwish, Floats{}, [](auto x) { using T = decltype(x); T y = x + 3; y = y < 0 ? T(0) : y > 6 ? T(6) : y; return x * y / 6; });
-  unary_kernel(Ew::Threshold, Floats{}, [](auto x, const EwParams& p) { using T = decltype(x); return x <= T(p.v[0]) ? T(p.v[1]) : x; });
-  unary_kernel(Ew::Threshold, Integers{}, [](auto x, const EwParams& p) { using T = decltype(x); return x <= T(p.v[0]) ? T(p.v[1]) : x; });
-  unary_kernel(Ew::SoftShrink, Floats{}, [](auto x, const EwParams& p) { using T = decltype(x); T l = T(p.v[0]); return x > l ? x - l : x < -l ? x + l : x * 0; });
-  unary_kernel(Ew::HardShrink, Floats{}, [](auto x, const EwParams& p) { using T = decltype(x); T l = T(p.v[0]); return x >= -l && x <= l ? T(0) : x; });
+  unary_kernel(Ew::HardSigmoid, Floats{}, [](auto x) {
+    using T = decltype(x);
+    T y = x + 3;
+    y = y < 0 ? T(0) : y > 6 ? T(6) : y;
+    return y / 6;
+  });
+  unary_kernel(Ew::HardSwish, Floats{}, [](auto x) {
+    using T = decltype(x);
+    T y = x + 3;
+    y = y < 0 ? T(0) : y > 6 ? T(6) : y;
+    return x * y / 6;
+  });
+  unary_kernel(Ew::Threshold, Floats{}, [](auto x, const EwParams& p) {
+    using T = decltype(x);
+    return x <= T(p.v[0]) ? T(p.v[1]) : x;
+  });
+  unary_kernel(Ew::Threshold, Integers{}, [](auto x, const EwParams& p) {
+    using T = decltype(x);
+    return x <= T(p.v[0]) ? T(p.v[1]) : x;
+  });
+  unary_kernel(Ew::SoftShrink, Floats{}, [](auto x, const EwParams& p) {
+    using T = decltype(x);
+    T l = T(p.v[0]);
+    return x > l ? x - l : x < -l ? x + l : x * 0;
+  });
+  unary_kernel(Ew::HardShrink, Floats{}, [](auto x, const EwParams& p) {
+    using T = decltype(x);
+    T l = T(p.v[0]);
+    return x >= -l && x <= l ? T(0) : x;
+  });
 
   binary_kernel(Ew::Prelu, Floats{}, [](auto x, auto w) { return x > 0 ? x : x * w; });
 
   binary_kernel(Ew::SigmoidBackward, Floats{}, [](auto g, auto y) { return g * (1 - y) * y; });
   binary_kernel(Ew::TanhBackward, Floats{}, [](auto g, auto y) { return g * (1 - y * y); });
   binary_kernel(Ew::ReluBackward, Floats{}, [](auto g, auto y) { return y > 0 ? g : decltype(g)(0); });
-  binary_kernel(Ew::ThresholdBackward, Floats{}, [](auto g, auto x, const EwParams& p) { using T = decltype(g); return x > T(p.v[0]) ? g : T(0); });
-  binary_kernel(Ew::LeakyReluBackward, Floats{}, [](auto g, auto x, const EwParams& p) { using T = decltype(g); return x > 0 ? g : g * T(p.v[0]); });
-  binary_kernel(Ew::HardTanhBackward, Floats{}, [](auto g, auto x, const EwParams& p) { using T = decltype(g); return x > T(p.v[0]) && x < T(p.v[1]) ? g : T(0); });
-  binary_kernel(Ew::HardSigmoidBackward, Floats{}, [](auto g, auto x) { using T = decltype(g); return x > -3 && x < 3 ? g / 6 : T(0); });
-  binary_kernel(Ew::HardSwishBackward, Floats{}, [](auto g, auto x) { using T = decltype(g); return x <= -3 ? T(0) : x < 3 ? g * (x / 3 + T(0.5)) : g; });
-  binary_kernel(Ew::HardShrinkBackward, Floats{}, [](auto g, auto x, const EwParams& p) { using T = decltype(g); T l = T(p.v[0]); return x >= -l && x <= l ? T(0) : g; });
+  binary_kernel(Ew::ThresholdBackward, Floats{}, [](auto g, auto x, const EwParams& p) {
+    using T = decltype(g);
+    return x > T(p.v[0]) ? g : T(0);
+  });
+  binary_kernel(Ew::LeakyReluBackward, Floats{}, [](auto g, auto x, const EwParams& p) {
+    using T = decltype(g);
+    return x > 0 ? g : g * T(p.v[0]);
+  });
+  binary_kernel(Ew::HardTanhBackward, Floats{}, [](auto g, auto x, const EwParams& p) {
+    using T = decltype(g);
+    return x > T(p.v[0]) && x < T(p.v[1]) ? g : T(0);
+  });
+  binary_kernel(Ew::HardSigmoidBackward, Floats{}, [](auto g, auto x) {
+    using T = decltype(g);
+    return x > -3 && x < 3 ? g / 6 : T(0);
+  });
+  binary_kernel(Ew::HardSwishBackward, Floats{}, [](auto g, auto x) {
+    using T = decltype(g);
+    return x <= -3 ? T(0) : x < 3 ? g * (x / 3 + T(0.5)) : g;
+  });
+  binary_kernel(Ew::HardShrinkBackward, Floats{}, [](auto g, auto x, const EwParams& p) {
+    using T = decltype(g);
+    T l = T(p.v[0]);
+    return x >= -l && x <= l ? T(0) : g;
+  });
   vector_kernel2(Ew::LogSigmoidBackward, [](auto g, auto x) { return g / (1 + simd::exp(x)); });
   vector_kernel2(Ew::EluBackward, [](auto g, auto x, const EwParams& p) {
     using V = decltype(x);
@@ -84,7 +145,10 @@ void register_activation_kernels() {
     V t = simd::tanh(b * (x + k * x * x * x));
     return g * (E<V>(0.5) * (1 + t) + E<V>(0.5) * x * (1 - t * t) * b * (1 + 3 * k * x * x));
   });
-  vector_kernel2(Ew::SiluBackward, [](auto g, auto x) { auto s = sigmoid(x); return g * s * (1 + x * (1 - s)); });
+  vector_kernel2(Ew::SiluBackward, [](auto g, auto x) {
+    auto s = sigmoid(x);
+    return g * s * (1 + x * (1 - s));
+  });
   vector_kernel2(Ew::MishBackward, [](auto g, auto x) {
     auto t = simd::tanh(softplus(x));
     return g * (t + x * sigmoid(x) * (1 - t * t));
@@ -107,16 +171,26 @@ void register_activation_kernels() {
     T z = std::fabs(a - b), d = T(p.v[0]);
     return z <= d ? T(0.5) * z * z : d * (z - T(0.5) * d);
   });
-  vector_kernel2(Ew::BceLogits, [](auto x, auto t) { return (1 - t) * x + simd::log1p(simd::exp(-simd::abs(x))) + simd::max(-x, decltype(x){}); });
-  vector_kernel2(Ew::BceLogitsGrad, [](auto x, auto t, const EwParams& p) { return (sigmoid(x) - t) * E<decltype(x)>(p.v[3]); });
+  vector_kernel2(Ew::BceLogits, [](auto x, auto t) {
+    return (1 - t) * x + simd::log1p(simd::exp(-simd::abs(x))) + simd::max(-x, decltype(x){});
+  });
+  vector_kernel2(Ew::BceLogitsGrad,
+                 [](auto x, auto t, const EwParams& p) { return (sigmoid(x) - t) * E<decltype(x)>(p.v[3]); });
   vector_kernel2(Ew::Bce, [](auto x, auto t) {
     using V = decltype(x);
     V low = simd::splat<V>(E<V>(-100));
     return -(t * simd::max(simd::log(x), low) + (1 - t) * simd::max(simd::log1p(-x), low));
   });
   // Their derivatives by the input, times v[3].
-  binary_kernel(Ew::BceGrad, Floats{}, [](auto x, auto t, const EwParams& p) { using T = decltype(x); T d = (1 - x) * x; return (x - t) / (d > T(1e-12) ? d : T(1e-12)) * T(p.v[3]); });
-  binary_kernel(Ew::MseGrad, Floats{}, [](auto a, auto b, const EwParams& p) { using T = decltype(a); return (a - b) * T(2 * p.v[3]); });
+  binary_kernel(Ew::BceGrad, Floats{}, [](auto x, auto t, const EwParams& p) {
+    using T = decltype(x);
+    T d = (1 - x) * x;
+    return (x - t) / (d > T(1e-12) ? d : T(1e-12)) * T(p.v[3]);
+  });
+  binary_kernel(Ew::MseGrad, Floats{}, [](auto a, auto b, const EwParams& p) {
+    using T = decltype(a);
+    return (a - b) * T(2 * p.v[3]);
+  });
   binary_kernel(Ew::SmoothL1Grad, Floats{}, [](auto a, auto b, const EwParams& p) {
     using T = decltype(a);
     T d = a - b, beta = T(p.v[0]), s = T(p.v[3]);

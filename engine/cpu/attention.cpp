@@ -1,6 +1,6 @@
-// Blocks of queries against blocks of keys, with a running maximum and sum for each row (T. Dao et al., "FlashAttention",
-// NeurIPS 2022). Scores exist for one pair of blocks at a time; the backward pass computes them again from the saved
-// logarithm of the sums.
+// Blocks of queries against blocks of keys, with a running maximum and sum for each row (T. Dao et al.,
+// "FlashAttention", NeurIPS 2022). Scores exist for one pair of blocks at a time; the backward pass computes them again
+// from the saved logarithm of the sums.
 #include "cpu/attention.h"
 
 #include <cmath>
@@ -19,7 +19,8 @@ constexpr int64_t kQueries = 48, kKeys = 512;  // scores of a pair of blocks sta
 constexpr int64_t kStride = kKeys + 16;        // rows must not meet in one set of the first-level cache
 constexpr int64_t kWork = 1 << 19;             // multiply-adds worth waking a thread for
 
-template <class T> class Attention {
+template <class T>
+class Attention {
  public:
   explicit Attention(const AttentionCall& q) : c_(q), E_(q.features), F_(q.value_features), L_(q.queries), S_(q.keys) {
     count_ = 1;
@@ -30,7 +31,8 @@ template <class T> class Attention {
   void forward() const {
     const int64_t blocks = (L_ + kQueries - 1) / kQueries;
     parallel_for(0, count_ * blocks, std::max<int64_t>(1, kWork * blocks / work_), [&](int64_t begin, int64_t end) {
-      Scratch memory(sizeof(T) * size_t(Panels<T>::elements(E_, S_) + Panels<T>::elements(S_, F_) + kQueries * kStride));
+      Scratch memory(sizeof(T) *
+                     size_t(Panels<T>::elements(E_, S_) + Panels<T>::elements(S_, F_) + kQueries * kStride));
       T* scores = memory.as<T>();
       const Panels<T> kt(scores + kQueries * kStride, E_, S_);
       T* const values = scores + kQueries * kStride + Panels<T>::elements(E_, S_);
@@ -69,7 +71,8 @@ template <class T> class Attention {
 
   void backward() const {
     parallel_for(0, count_, std::max<int64_t>(1, kWork / work_), [&](int64_t begin, int64_t end) {
-      const int64_t keys = Panels<T>::elements(E_, S_), values = Panels<T>::elements(F_, S_), plain_keys = Panels<T>::elements(S_, E_);
+      const int64_t keys = Panels<T>::elements(E_, S_), values = Panels<T>::elements(F_, S_),
+                    plain_keys = Panels<T>::elements(S_, E_);
       const int64_t queries = Panels<T>::elements(kQueries, E_), outputs = Panels<T>::elements(kQueries, F_);
       Scratch memory(sizeof(T) * size_t(2 * kQueries * kStride + keys + values + plain_keys + queries + outputs));
       T *p = memory.as<T>(), *dp = p + kQueries * kStride, *next = dp + kQueries * kStride;
@@ -79,7 +82,8 @@ template <class T> class Attention {
       for (int64_t n = begin; n < end; n++) {
         kt.pack(at(c_.k, n), 1, c_.k.row);
         vt.pack(at(c_.v, n), 1, c_.v.row);
-        for (int64_t j0 = 0; j0 < S_; j0 += kKeys) key_block(k_blocks, E_, j0).pack(at(c_.k, n) + j0 * c_.k.row, c_.k.row, 1);
+        for (int64_t j0 = 0; j0 < S_; j0 += kKeys)
+          key_block(k_blocks, E_, j0).pack(at(c_.k, n) + j0 * c_.k.row, c_.k.row, 1);
         T *gk = at(c_.gk, n), *gv = at(c_.gv, n);
         for (int64_t j = 0; j < S_; j++) {
           std::fill(gk + j * c_.gk.row, gk + j * c_.gk.row + E_, T(0));
@@ -88,7 +92,8 @@ template <class T> class Attention {
         const T* lse = static_cast<const T*>(c_.lse) + n * L_;
         for (int64_t i0 = 0; i0 < L_; i0 += kQueries) {
           const int64_t m = std::min(kQueries, L_ - i0);
-          const T *q = at(c_.q, n) + i0 * c_.q.row, *o = at(c_.o, n) + i0 * c_.o.row, *go = at(c_.go, n) + i0 * c_.go.row;
+          const T *q = at(c_.q, n) + i0 * c_.q.row, *o = at(c_.o, n) + i0 * c_.o.row,
+                  *go = at(c_.go, n) + i0 * c_.go.row;
           T* gq = at(c_.gq, n) + i0 * c_.gq.row;
           const Panels<T> q_panels(q_memory, m, E_), go_panels(g_memory, m, F_);
           q_panels.pack(q, c_.q.row, 1);
@@ -99,7 +104,8 @@ template <class T> class Attention {
             const int64_t width = std::min(kKeys, seen(i0, m) - j0), first = j0 / kC, last = (j0 + width + kC - 1) / kC;
             score(kt, q, m, i0, j0, width, n, p);
             vt.multiply(first, last, m, go, c_.go.row, 1, dp, kStride, T(1), T(0), nullptr, -1, j0 + width);
-            for (int64_t i = 0; i < m; i++) score_gradient(p + i * kStride, dp + i * kStride, width, lse[i0 + i], delta[i]);
+            for (int64_t i = 0; i < m; i++)
+              score_gradient(p + i * kStride, dp + i * kStride, width, lse[i0 + i], delta[i]);
             go_panels.multiply(width, p, 1, kStride, gv + j0 * c_.gv.row, c_.gv.row, T(1), T(1));
             q_panels.multiply(width, dp, 1, kStride, gk + j0 * c_.gk.row, c_.gk.row, T(c_.scale), T(1));
             key_block(k_blocks, E_, j0).multiply(m, dp, kStride, 1, gq, c_.gq.row, T(c_.scale), T(j0 ? 1 : 0), width);
@@ -114,7 +120,8 @@ template <class T> class Attention {
   static constexpr int W = simd::kLanes<V>;
   static constexpr int64_t kC = Panels<T>::kColumns;
 
-  template <class R = T> R* at(const AttentionOperand& x, int64_t n) const {
+  template <class R = T>
+  R* at(const AttentionOperand& x, int64_t n) const {
     int64_t offset = 0;
     for (int d = c_.rank; d-- > 0;) {
       offset += n % c_.sizes[d] * x.batch[d];
@@ -132,9 +139,11 @@ template <class T> class Attention {
   int64_t seen(int64_t i0, int64_t m) const { return c_.causal ? std::min(S_, i0 + m) : S_; }
 
   // Scores of a pair of blocks: scaled, masked, -inf up to the next whole vector.
-  void score(const Panels<T>& kt, const T* q, int64_t m, int64_t i0, int64_t j0, int64_t width, int64_t n, T* scores) const {
+  void score(const Panels<T>& kt, const T* q, int64_t m, int64_t i0, int64_t j0, int64_t width, int64_t n,
+             T* scores) const {
     constexpr T none = -std::numeric_limits<T>::infinity();
-    kt.multiply(j0 / kC, (j0 + width + kC - 1) / kC, m, q, c_.q.row, 1, scores, kStride, T(c_.scale), T(0), nullptr, -1, j0 + width);
+    kt.multiply(j0 / kC, (j0 + width + kC - 1) / kC, m, q, c_.q.row, 1, scores, kStride, T(c_.scale), T(0), nullptr, -1,
+                j0 + width);
     const int64_t whole = (width + W - 1) / W * W;
     for (int64_t i = 0; i < m; i++) {
       T* s = scores + i * kStride;
@@ -201,9 +210,12 @@ template <class T> class Attention {
   int64_t count_, work_;
 };
 
-template <class F> void typed(const AttentionCall& c, F&& f) {
-  if (c.type == DType::Float64) f(Attention<double>(c));
-  else f(Attention<float>(c));
+template <class F>
+void typed(const AttentionCall& c, F&& f) {
+  if (c.type == DType::Float64)
+    f(Attention<double>(c));
+  else
+    f(Attention<float>(c));
 }
 
 }  // namespace

@@ -20,11 +20,14 @@ struct Divisors {
   }
 };
 
-int64_t rows_grain(int64_t work_per_row) { return std::max<int64_t>(1, kGrain / 2 / std::max<int64_t>(1, work_per_row)); }
+int64_t rows_grain(int64_t work_per_row) {
+  return std::max<int64_t>(1, kGrain / 2 / std::max<int64_t>(1, work_per_row));
+}
 
 // Rows [begin, end) of the results of all images, channels last.
 template <class T>
-void forward_rows(const PoolWindows& p, const Divisors& divide, int64_t channels, int64_t begin, int64_t end, const T* x, T* y) {
+void forward_rows(const PoolWindows& p, const Divisors& divide, int64_t channels, int64_t begin, int64_t end,
+                  const T* x, T* y) {
   using C = PoolCompute<T>;
   C sums[kChunk];
   const int64_t rows = p.d.out * p.h.out;
@@ -50,10 +53,11 @@ void forward_rows(const PoolWindows& p, const Divisors& divide, int64_t channels
   }
 }
 
-// Rows [begin, end) of the inputs' gradients, channels last. Each place collects from the windows it is in, so that no two
-// threads write the same one.
+// Rows [begin, end) of the inputs' gradients, channels last. Each place collects from the windows it is in, so that no
+// two threads write the same one.
 template <class T, class C>
-void backward_rows(const PoolWindows& p, const C* inverse, int64_t channels, int64_t begin, int64_t end, const T* gy, T* gx) {
+void backward_rows(const PoolWindows& p, const C* inverse, int64_t channels, int64_t begin, int64_t end, const T* gy,
+                   T* gx) {
   C sums[kChunk];
   const int64_t rows = p.d.in * p.h.in, out_space = p.out_space();
   for (int64_t r = begin; r < end; r++) {
@@ -75,7 +79,8 @@ void backward_rows(const PoolWindows& p, const C* inverse, int64_t channels, int
 }
 
 // Plain planes whose windows are wide: each window's lines are summed where they lie.
-template <class T> void forward_wide(const PoolWindows& p, const Divisors& divide, int64_t planes, const T* x, T* y) {
+template <class T>
+void forward_wide(const PoolWindows& p, const Divisors& divide, int64_t planes, const T* x, T* y) {
   using C = PoolCompute<T>;
   parallel_for(0, planes, rows_grain(p.out_space() * p.size()), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin * p.out_space(); i < end * p.out_space(); i++) {
@@ -103,9 +108,8 @@ void avg_pool_forward(const PoolShape& s, Order order, bool count_include_pad, i
   const Divisors divide{p, count_include_pad, divisor};
   const int64_t rows = p.d.out * p.h.out, in_space = p.in_space(), out_space = p.out_space();
   if (order == Order::ChannelsLast) {
-    parallel_for(0, s.batch * rows, rows_grain(p.w.out * p.size() * s.channels / 8), [&](int64_t begin, int64_t end) {
-      forward_rows(p, divide, s.channels, begin, end, x, y);
-    });
+    parallel_for(0, s.batch * rows, rows_grain(p.w.out * p.size() * s.channels / 8),
+                 [&](int64_t begin, int64_t end) { forward_rows(p, divide, s.channels, begin, end, x, y); });
   } else if (p.w.kernel >= 6 && p.w.step == 1) {
     forward_wide(p, divide, s.batch * s.channels, x, y);
   } else {
@@ -130,9 +134,8 @@ void avg_pool_backward(const PoolShape& s, Order order, bool count_include_pad, 
     for (int64_t oh = 0; oh < p.h.out; oh++)
       for (int64_t ow = 0; ow < p.w.out; ow++) inverse[o++] = C(1 / divide(od, oh, ow));
   if (order == Order::ChannelsLast) {
-    parallel_for(0, s.batch * rows, rows_grain(p.w.in * s.channels), [&](int64_t begin, int64_t end) {
-      backward_rows(p, inverse.data(), s.channels, begin, end, gy, gx);
-    });
+    parallel_for(0, s.batch * rows, rows_grain(p.w.in * s.channels),
+                 [&](int64_t begin, int64_t end) { backward_rows(p, inverse.data(), s.channels, begin, end, gy, gx); });
     return;
   }
   plane_blocks(s.batch * s.channels, in_space, sizeof(T), [&](int64_t plane, int64_t count) {
@@ -143,8 +146,8 @@ void avg_pool_backward(const PoolShape& s, Order order, bool count_include_pad, 
   });
 }
 
-#define LAMPAS_AVG_POOL(T)                                                                   \
-  template void avg_pool_forward<T>(const PoolShape&, Order, bool, int64_t, const T*, T*);  \
+#define LAMPAS_AVG_POOL(T)                                                                 \
+  template void avg_pool_forward<T>(const PoolShape&, Order, bool, int64_t, const T*, T*); \
   template void avg_pool_backward<T>(const PoolShape&, Order, bool, int64_t, const T*, T*);
 LAMPAS_AVG_POOL(float)
 LAMPAS_AVG_POOL(double)

@@ -7,7 +7,8 @@ namespace lampas::cpu {
 
 namespace {
 
-template <class T> T floor_mod(T a, T b) {
+template <class T>
+T floor_mod(T a, T b) {
   if constexpr (std::is_floating_point_v<T>) {
     T r = std::fmod(a, b);
     return r != 0 && (r < 0) != (b < 0) ? r + b : r;
@@ -18,7 +19,8 @@ template <class T> T floor_mod(T a, T b) {
   }
 }
 
-template <class T> T floor_div(T a, T b) {
+template <class T>
+T floor_div(T a, T b) {
   if constexpr (std::is_floating_point_v<T>) {
     if (b == 0) return a / b;
     T mod = std::fmod(a, b), div = (a - mod) / b;
@@ -32,7 +34,8 @@ template <class T> T floor_div(T a, T b) {
   }
 }
 
-template <class T> T int_pow(T base, T e) {
+template <class T>
+T int_pow(T base, T e) {
   if (e < 0) return base == 1 ? T(1) : base == T(-1) ? (e % 2 ? T(-1) : T(1)) : T(0);
   T result = 1;
   for (; e; e = T(e / 2)) {
@@ -42,7 +45,8 @@ template <class T> T int_pow(T base, T e) {
   return result;
 }
 
-template <class T> void check_divisors(const bool* single, char* const* p, int64_t n) {
+template <class T>
+void check_divisors(const bool* single, char* const* p, int64_t n) {
   const T* b = reinterpret_cast<const T*>(p[2]);
   bool zero = false;
   for (int64_t i = 0, e = single[2] ? 1 : n; i < e; i++) zero |= b[i] == 0;
@@ -50,16 +54,19 @@ template <class T> void check_divisors(const bool* single, char* const* p, int64
 }
 
 // Integer division: the whole block is checked for zero divisors first.
-template <class T, class F> void checked(char* const* p, const bool* single, int64_t n, const EwParams& q) {
+template <class T, class F>
+void checked(char* const* p, const bool* single, int64_t n, const EwParams& q) {
   check_divisors<T>(single, p, n);
   detail::map2<T, T, F>(p, single, n, q);
 }
-template <class... T, class F> void checked_kernel(Ew op, Types<T...>, F) {
+template <class... T, class F>
+void checked_kernel(Ew op, Types<T...>, F) {
   ((kernel(op, dtype_of<T>) = &checked<T, F>), ...);
 }
 
 // A constant exponent of 2, 3, 1/2 or -1 needs no logarithm.
-template <class T> void pow_block(char* const* p, const bool* single, int64_t n, const EwParams& q) {
+template <class T>
+void pow_block(char* const* p, const bool* single, int64_t n, const EwParams& q) {
   if (single[2] && !single[1]) {
     T e = *reinterpret_cast<const T*>(p[2]);
     T* y = reinterpret_cast<T*>(p[0]);
@@ -78,9 +85,11 @@ template <class T> void pow_block(char* const* p, const bool* single, int64_t n,
   detail::vmap2<T, decltype(f)>(p, single, n, q);
 }
 
-template <class T, class F> void map3(char* const* p, const bool* single, int64_t n, const EwParams& q) {
+template <class T, class F>
+void map3(char* const* p, const bool* single, int64_t n, const EwParams& q) {
   T* y = reinterpret_cast<T*>(p[0]);
-  const T *a = reinterpret_cast<const T*>(p[1]), *b = reinterpret_cast<const T*>(p[2]), *c = reinterpret_cast<const T*>(p[3]);
+  const T *a = reinterpret_cast<const T*>(p[1]), *b = reinterpret_cast<const T*>(p[2]),
+          *c = reinterpret_cast<const T*>(p[3]);
   int64_t sa = !single[1], sb = !single[2], sc = !single[3];
   F f;
   if (sa && sb && sc) {
@@ -98,11 +107,13 @@ template <class T, class F> void map3(char* const* p, const bool* single, int64_
     for (int64_t i = 0; i < n; i++) y[i] = f(a[i * sa], b[i * sb], c[i * sc], q);
   }
 }
-template <class... T, class F> void ternary_kernel(Ew op, Types<T...>, F) {
+template <class... T, class F>
+void ternary_kernel(Ew op, Types<T...>, F) {
   ((kernel(op, dtype_of<T>) = &map3<T, F>), ...);
 }
 
-template <class T> void where_block(char* const* p, const bool* single, int64_t n, const EwParams&) {
+template <class T>
+void where_block(char* const* p, const bool* single, int64_t n, const EwParams&) {
   T* y = reinterpret_cast<T*>(p[0]);
   const uint8_t* c = reinterpret_cast<const uint8_t*>(p[1]);
   const T *a = reinterpret_cast<const T*>(p[2]), *b = reinterpret_cast<const T*>(p[3]);
@@ -120,13 +131,15 @@ template <class T> void where_block(char* const* p, const bool* single, int64_t 
   }
 }
 
-template <class F> void comparison(Ew op, F f) {
+template <class F>
+void comparison(Ew op, F f) {
   binary_kernel_to<bool>(op, Floats{}, f);
   binary_kernel_to<bool>(op, Integers{}, f);
   binary_kernel_to<bool>(op, Bools{}, f);
 }
 
-template <class F> void logical(Ew op, F) {
+template <class F>
+void logical(Ew op, F) {
   auto g = [](auto a, auto b) { return F{}(a != decltype(a)(0), b != decltype(b)(0)); };
   binary_kernel_to<bool>(op, Floats{}, g);
   binary_kernel_to<bool>(op, Integers{}, g);
@@ -134,10 +147,14 @@ template <class F> void logical(Ew op, F) {
   binary_kernel_to<bool>(op, Bools{}, [](bool a, bool b) { return F{}(a, b); });
 }
 
-template <class T> T of(const EwParams& p) {
-  if constexpr (std::is_integral_v<T>) return T(p.i[0]);
-  else if constexpr (std::is_floating_point_v<T>) return T(p.v[0]);
-  else return T(p.c[0]);
+template <class T>
+T of(const EwParams& p) {
+  if constexpr (std::is_integral_v<T>)
+    return T(p.i[0]);
+  else if constexpr (std::is_floating_point_v<T>)
+    return T(p.v[0]);
+  else
+    return T(p.c[0]);
 }
 
 }  // namespace
@@ -188,7 +205,9 @@ void register_binary_kernels() {
   vector_kernel2(Ew::Atan2, [](auto a, auto b) { return simd::atan2(a, b); });
   vector_kernel2(Ew::Hypot, [](auto a, auto b) { return simd::hypot(a, b); });
   binary_kernel(Ew::Copysign, Floats{}, [](auto a, auto b) { return std::copysign(a, b); });
-  binary_kernel(Ew::Xlogy, Floats{}, [](auto a, auto b) { return b != b ? b : a == 0 ? decltype(a)(0) : a * std::log(b); });
+  binary_kernel(Ew::Xlogy, Floats{}, [](auto a, auto b) {
+    return b != b ? b : a == 0 ? decltype(a)(0) : a * std::log(b);
+  });
   binary_kernel(Ew::LogAddExp, Floats{}, [](auto a, auto b) {
     if (std::isinf(a) && a == b) return a;
     auto m = std::max(a, b);
@@ -206,8 +225,14 @@ void register_binary_kernels() {
     return m + decltype(a)(std::log1p(std::exp2(-std::fabs(a - b))) * M_LOG2E);
   });
   binary_kernel(Ew::NextAfter, Floats{}, [](auto a, auto b) { return std::nextafter(a, b); });
-  binary_kernel(Ew::Heaviside, Floats{}, [](auto a, auto b) { using T = decltype(a); return a == 0 ? b : a < 0 ? T(0) : T(a > 0); });
-  binary_kernel(Ew::Heaviside, Integers{}, [](auto a, auto b) { using T = decltype(a); return a == 0 ? b : T(a > 0); });
+  binary_kernel(Ew::Heaviside, Floats{}, [](auto a, auto b) {
+    using T = decltype(a);
+    return a == 0 ? b : a < 0 ? T(0) : T(a > 0);
+  });
+  binary_kernel(Ew::Heaviside, Integers{}, [](auto a, auto b) {
+    using T = decltype(a);
+    return a == 0 ? b : T(a > 0);
+  });
   binary_kernel(Ew::Heaviside, Bools{}, [](bool a, bool b) { return a || b; });
   binary_kernel(Ew::BitAnd, Integers{}, [](auto a, auto b) { return decltype(a)(a & b); });
   binary_kernel(Ew::BitOr, Integers{}, [](auto a, auto b) { return decltype(a)(a | b); });
@@ -216,14 +241,22 @@ void register_binary_kernels() {
   binary_kernel(Ew::BitOr, Bools{}, [](bool a, bool b) { return a || b; });
   binary_kernel(Ew::BitXor, Bools{}, [](bool a, bool b) { return a != b; });
   // A shift by the width or more empties the number, as if done bit by bit.
-  binary_kernel(Ew::ShiftLeft, Integers{}, [](auto a, auto b) { using T = decltype(a); return b < 0 || uint64_t(b) >= sizeof(T) * 8 ? T(0) : T(uint64_t(a) << b); });
+  binary_kernel(Ew::ShiftLeft, Integers{}, [](auto a, auto b) {
+    using T = decltype(a);
+    return b < 0 || uint64_t(b) >= sizeof(T) * 8 ? T(0) : T(uint64_t(a) << b);
+  });
   binary_kernel(Ew::ShiftRight, Integers{}, [](auto a, auto b) {
     using T = decltype(a);
     uint64_t width = sizeof(T) * 8 - (std::is_signed_v<T> ? 1 : 0);
-    return b < 0 || uint64_t(b) >= width ? T(a >> int(width - (std::is_signed_v<T> ? 0 : 1)) >> (std::is_signed_v<T> ? 0 : 1)) : T(a >> b);
+    return b < 0 || uint64_t(b) >= width
+               ? T(a >> int(width - (std::is_signed_v<T> ? 0 : 1)) >> (std::is_signed_v<T> ? 0 : 1))
+               : T(a >> b);
   });
   binary_kernel(Ew::Gcd, Integers{}, [](auto a, auto b) { return decltype(a)(std::gcd(a, b)); });
-  binary_kernel(Ew::Lcm, Integers{}, [](auto a, auto b) { auto g = std::gcd(a, b); return decltype(a)(g == 0 ? 0 : std::abs(int64_t(a / g * b))); });
+  binary_kernel(Ew::Lcm, Integers{}, [](auto a, auto b) {
+    auto g = std::gcd(a, b);
+    return decltype(a)(g == 0 ? 0 : std::abs(int64_t(a / g * b)));
+  });
   comparison(Ew::Eq, [](auto a, auto b) { return a == b; });
   comparison(Ew::Ne, [](auto a, auto b) { return a != b; });
   comparison(Ew::Lt, [](auto a, auto b) { return a < b; });
@@ -237,8 +270,10 @@ void register_binary_kernels() {
   logical(Ew::LogicalXor, [](bool a, bool b) { return a != b; });
   binary_kernel_to<complex64>(Ew::Complex, Types<float>{}, [](float a, float b) { return complex64(a, b); });
   binary_kernel_to<complex128>(Ew::Complex, Types<double>{}, [](double a, double b) { return complex128(a, b); });
-  binary_kernel_to<complex64>(Ew::Polar, Types<float>{}, [](float a, float b) { return complex64(a * std::cos(b), a * std::sin(b)); });
-  binary_kernel_to<complex128>(Ew::Polar, Types<double>{}, [](double a, double b) { return complex128(a * std::cos(b), a * std::sin(b)); });
+  binary_kernel_to<complex64>(Ew::Polar, Types<float>{},
+                              [](float a, float b) { return complex64(a * std::cos(b), a * std::sin(b)); });
+  binary_kernel_to<complex128>(Ew::Polar, Types<double>{},
+                               [](double a, double b) { return complex128(a * std::cos(b), a * std::sin(b)); });
 }
 
 void register_ternary_kernels() {
@@ -251,10 +286,16 @@ void register_ternary_kernels() {
     using C = decltype(a);
     return std::abs(w) < 0.5 ? a + w * (b - a) : b - (b - a) * (C(1) - w);
   });
-  auto addcmul = [](auto a, auto b, auto c, const EwParams& p) { using T = decltype(a); return T(a + of<T>(p) * b * c); };
+  auto addcmul = [](auto a, auto b, auto c, const EwParams& p) {
+    using T = decltype(a);
+    return T(a + of<T>(p) * b * c);
+  };
   ternary_kernel(Ew::AddCMul, FloatsAndComplexes{}, addcmul);
   ternary_kernel(Ew::AddCMul, Integers{}, addcmul);
-  ternary_kernel(Ew::AddCDiv, FloatsAndComplexes{}, [](auto a, auto b, auto c, const EwParams& p) { using T = decltype(a); return T(a + of<T>(p) * b / c); });
+  ternary_kernel(Ew::AddCDiv, FloatsAndComplexes{}, [](auto a, auto b, auto c, const EwParams& p) {
+    using T = decltype(a);
+    return T(a + of<T>(p) * b / c);
+  });
   auto clamp = [](auto x, auto lo, auto hi, const EwParams&) {
     // A NaN anywhere is the result; written so that it vectorises.
     auto y = x < lo || lo != lo ? lo : x;

@@ -11,8 +11,8 @@
 namespace lampas::cpu {
 namespace {
 
-constexpr int64_t kRun = 2048;       // contiguous values summed at once in the compute type
-constexpr int64_t kTileRows = 64;    // channels last: rows summed at once,
+constexpr int64_t kRun = 2048;         // contiguous values summed at once in the compute type
+constexpr int64_t kTileRows = 64;      // channels last: rows summed at once,
 constexpr int64_t kTileColumns = 128;  // of so many channels: the tile stays in L1
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -20,7 +20,9 @@ constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 bool rows_of_channels(const ChannelShape& s) { return s.order == Order::ChannelsLast || s.space == 1; }
 
 // Rows of few channels are handled several at a time, as one long row whose parameters repeat.
-int64_t rows_at_once(const ChannelShape& s, int64_t width) { return std::max<int64_t>(1, width / std::max<int64_t>(1, s.channels)); }
+int64_t rows_at_once(const ChannelShape& s, int64_t width) {
+  return std::max<int64_t>(1, width / std::max<int64_t>(1, s.channels));
+}
 
 // The activation cut into parts independent of the number of threads: each part gives `Sums` doubles per channel.
 struct Parts {
@@ -36,9 +38,11 @@ struct Parts {
   int64_t total() const { return count * planes; }
 };
 
-// Calls piece(offset of the first element, rows, columns, first channel, sums) for pieces that fit L1; several rows of few
-// channels come as one, with as many times the columns. In plain order a piece is one run of one channel (rows == 0). `merge` folds a finished part into the result.
-template <int Sums, class Piece, class Merge> void reduce_channels(const ChannelShape& s, Piece piece, Merge merge) {
+// Calls piece(offset of the first element, rows, columns, first channel, sums) for pieces that fit L1; several rows of
+// few channels come as one, with as many times the columns. In plain order a piece is one run of one channel (rows ==
+// 0). `merge` folds a finished part into the result.
+template <int Sums, class Piece, class Merge>
+void reduce_channels(const ChannelShape& s, Piece piece, Merge merge) {
   const Parts parts(s);
   const int64_t channels = s.channels;
   Scratch memory(parts.total() * channels * (Sums + 1) * sizeof(double));
@@ -47,7 +51,8 @@ template <int Sums, class Piece, class Merge> void reduce_channels(const Channel
   if (rows_of_channels(s)) {
     const int64_t extent = s.batch * s.space;
     const int64_t blocks = ceil_div(channels, kTileColumns), at_once = rows_at_once(s, kTileColumns);
-    parallel_for(0, parts.count * blocks, std::max<int64_t>(1, kGrain / (parts.length * std::min(kTileColumns, channels))),
+    parallel_for(0, parts.count * blocks,
+                 std::max<int64_t>(1, kGrain / (parts.length * std::min(kTileColumns, channels))),
                  [&](int64_t begin, int64_t end) {
                    for (int64_t i = begin; i < end; i++) {
                      const int64_t part = i / blocks, c0 = i % blocks * kTileColumns;
@@ -63,16 +68,18 @@ template <int Sums, class Piece, class Merge> void reduce_channels(const Channel
                  });
   } else {
     const int64_t items = parts.total() * channels;
-    parallel_for(0, items, std::max<int64_t>(1, kGrain / std::min(parts.length, s.space)), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++) {
-        const int64_t c = i % channels, part = i / channels, n = part / parts.count, at = part % parts.count * parts.length;
-        double* out = slot(part, c);
-        std::fill(out, out + Sums + 1, 0.0);
-        const int64_t last = std::min(s.space, at + parts.length);
-        for (int64_t j = at; j < last; j += kRun)
-          piece((n * channels + c) * s.space + j, 0, std::min(kRun, last - j), c, out);
-      }
-    });
+    parallel_for(0, items, std::max<int64_t>(1, kGrain / std::min(parts.length, s.space)),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; i++) {
+                     const int64_t c = i % channels, part = i / channels, n = part / parts.count,
+                                   at = part % parts.count * parts.length;
+                     double* out = slot(part, c);
+                     std::fill(out, out + Sums + 1, 0.0);
+                     const int64_t last = std::min(s.space, at + parts.length);
+                     for (int64_t j = at; j < last; j += kRun)
+                       piece((n * channels + c) * s.space + j, 0, std::min(kRun, last - j), c, out);
+                   }
+                 });
   }
   for (int64_t part = 0; part < parts.total(); part++)
     for (int64_t c = 0; c < channels; c++) merge(c, slot(part, c));
@@ -88,14 +95,17 @@ inline void merge_moments(double* a, double count, double mean, double squares) 
 }
 
 // f(column, its channel within the piece) for the columns of such a piece.
-template <class F> inline void each_channel(int64_t n, int64_t channels, F f) {
+template <class F>
+inline void each_channel(int64_t n, int64_t channels, F f) {
   for (int64_t i0 = 0; i0 < n; i0 += channels)
     for (int64_t i = i0; i < std::min(n, i0 + channels); i++) f(i, i - i0);
 }
 
-template <class C> class Repeated {
+template <class C>
+class Repeated {
  public:
-  Repeated(const ChannelShape& s, const C* values, int64_t times) : memory_(values ? times * s.channels * sizeof(C) : 0) {
+  Repeated(const ChannelShape& s, const C* values, int64_t times)
+      : memory_(values ? times * s.channels * sizeof(C) : 0) {
     data_ = values;
     if (!values || times == 1) return;
     for (int64_t i = 0; i < times; i++) std::copy_n(values, s.channels, memory_.template as<C>() + i * s.channels);
@@ -110,7 +120,8 @@ template <class C> class Repeated {
 
 // Applies f(first element, elements, first channel, whether they run over channels) to pieces of rows, in parallel.
 // Channels last, a piece may span rows_at_once(s, kRun) rows.
-template <class F> void each_row(const ChannelShape& s, F f) {
+template <class F>
+void each_row(const ChannelShape& s, F f) {
   const bool last = rows_of_channels(s);
   const int64_t total = s.batch * s.space * s.channels;
   const int64_t n = last ? s.channels * rows_at_once(s, kRun) : s.space, rows = total == 0 ? 0 : (total + n - 1) / n;
@@ -157,16 +168,16 @@ void gradient_sums(const ChannelShape& s, const T* gy, const T* x, const C* mean
             b[i] += g[i] * (v[i] - m[i]);
           }
         }
-        each_channel(n, s.channels, [&](int64_t i, int64_t column) {
-          out[3 * column + 1] += a[i], out[3 * column + 2] += b[i];
-        });
+        each_channel(n, s.channels,
+                     [&](int64_t i, int64_t column) { out[3 * column + 1] += a[i], out[3 * column + 2] += b[i]; });
       },
       [&](int64_t c, const double* part) { sum[c] += part[1], product[c] += part[2]; });
 }
 
 // gx = gy * a + (x - mean) * b + d per channel.
 template <class T, class C>
-void affine_gradient(const ChannelShape& s, const T* gy, const T* x, const C* mean, const C* a, const C* b, const C* d, T* gx) {
+void affine_gradient(const ChannelShape& s, const T* gy, const T* x, const C* mean, const C* a, const C* b, const C* d,
+                     T* gx) {
   const int64_t times = rows_of_channels(s) ? rows_at_once(s, kRun) : 1;
   const Repeated<C> means(s, mean, times), as(s, a, times), bs(s, b, times), ds(s, d, times);
   each_row(s, [&](int64_t at, int64_t n, int64_t c, bool over_channels) {
@@ -191,8 +202,10 @@ void affine_gradient(const ChannelShape& s, const T* gy, const T* x, const C* me
 }
 
 // A shape whose channels are (image, channel) pairs, one call for all images in plain order, one per image otherwise.
-template <class F> void per_image(const ChannelShape& s, F f) {
-  if (!rows_of_channels(s) || s.batch == 1) return f(ChannelShape{1, s.batch * s.channels, s.space, s.order}, int64_t(0));
+template <class F>
+void per_image(const ChannelShape& s, F f) {
+  if (!rows_of_channels(s) || s.batch == 1)
+    return f(ChannelShape{1, s.batch * s.channels, s.space, s.order}, int64_t(0));
   const int64_t image = s.channels * s.space;
   parallel_for(0, s.batch, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, image)), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; n++) f(ChannelShape{1, s.channels, s.space, Order::ChannelsLast}, n);
@@ -201,7 +214,8 @@ template <class F> void per_image(const ChannelShape& s, F f) {
 
 }  // namespace
 
-template <class T> void channel_moments(const ChannelShape& s, const T* x, NormStat<T>* mean, NormStat<T>* variance) {
+template <class T>
+void channel_moments(const ChannelShape& s, const T* x, NormStat<T>* mean, NormStat<T>* variance) {
   using C = NormStat<T>;
   std::vector<double> total(3 * s.channels, 0.0);
   reduce_channels<2>(
@@ -273,13 +287,15 @@ void channel_affine(const ChannelShape& s, const T* x, const NormStat<T>* mean, 
       narrow_back(out, n, y + at);
     });
   };
-  if (relu) run(std::true_type{});
-  else run(std::false_type{});
+  if (relu)
+    run(std::true_type{});
+  else
+    run(std::false_type{});
 }
 
 template <class T>
-void batch_norm_forward(const ChannelShape& s, const T* x, const NormStat<T>* weight, const NormStat<T>* bias, double eps,
-                        bool relu, T* y, NormStat<T>* mean, NormStat<T>* variance, NormStat<T>* rstd) {
+void batch_norm_forward(const ChannelShape& s, const T* x, const NormStat<T>* weight, const NormStat<T>* bias,
+                        double eps, bool relu, T* y, NormStat<T>* mean, NormStat<T>* variance, NormStat<T>* rstd) {
   using C = NormStat<T>;
   channel_moments(s, x, mean, variance);
   std::vector<C> scale(s.channels);
@@ -291,8 +307,9 @@ void batch_norm_forward(const ChannelShape& s, const T* x, const NormStat<T>* we
 }
 
 template <class T>
-void batch_norm_backward(const ChannelShape& s, const T* gy, const T* x, const NormStat<T>* weight, const NormStat<T>* mean,
-                         const NormStat<T>* rstd, bool batch_statistics, T* gx, NormStat<T>* gweight, NormStat<T>* gbias) {
+void batch_norm_backward(const ChannelShape& s, const T* gy, const T* x, const NormStat<T>* weight,
+                         const NormStat<T>* mean, const NormStat<T>* rstd, bool batch_statistics, T* gx,
+                         NormStat<T>* gweight, NormStat<T>* gbias) {
   using C = NormStat<T>;
   const int64_t channels = s.channels;
   std::vector<double> sum(channels), product(channels);
@@ -316,8 +333,8 @@ void batch_norm_backward(const ChannelShape& s, const T* gy, const T* x, const N
 }
 
 template <class T>
-void group_norm_forward(const ChannelShape& s, int64_t groups, const T* x, const NormStat<T>* weight, const NormStat<T>* bias,
-                        double eps, T* y, NormStat<T>* mean, NormStat<T>* rstd) {
+void group_norm_forward(const ChannelShape& s, int64_t groups, const T* x, const NormStat<T>* weight,
+                        const NormStat<T>* bias, double eps, T* y, NormStat<T>* mean, NormStat<T>* rstd) {
   using C = NormStat<T>;
   const int64_t per_group = s.channels / groups;
   per_image(s, [&](const ChannelShape& flat, int64_t image) {
@@ -343,7 +360,8 @@ void group_norm_forward(const ChannelShape& s, int64_t groups, const T* x, const
 
 template <class T>
 void group_norm_backward(const ChannelShape& s, int64_t groups, const T* gy, const T* x, const NormStat<T>* weight,
-                         const NormStat<T>* mean, const NormStat<T>* rstd, T* gx, NormStat<T>* gweight, NormStat<T>* gbias) {
+                         const NormStat<T>* mean, const NormStat<T>* rstd, T* gx, NormStat<T>* gweight,
+                         NormStat<T>* gbias) {
   using C = NormStat<T>;
   const int64_t per_group = s.channels / groups, all = s.batch * s.channels;
   std::vector<double> sum(all), product(all);
@@ -378,17 +396,17 @@ void group_norm_backward(const ChannelShape& s, int64_t groups, const T* gy, con
   }
 }
 
-#define LAMPAS_CHANNEL_NORM(T)                                                                                              \
-  template void channel_moments<T>(const ChannelShape&, const T*, NormStat<T>*, NormStat<T>*);                              \
-  template void channel_affine<T>(const ChannelShape&, const T*, const NormStat<T>*, const NormStat<T>*,                    \
-                                  const NormStat<T>*, bool, T*);                                                            \
-  template void batch_norm_forward<T>(const ChannelShape&, const T*, const NormStat<T>*, const NormStat<T>*, double, bool,  \
-                                      T*, NormStat<T>*, NormStat<T>*, NormStat<T>*);                                        \
-  template void batch_norm_backward<T>(const ChannelShape&, const T*, const T*, const NormStat<T>*, const NormStat<T>*,     \
-                                       const NormStat<T>*, bool, T*, NormStat<T>*, NormStat<T>*);                           \
-  template void group_norm_forward<T>(const ChannelShape&, int64_t, const T*, const NormStat<T>*, const NormStat<T>*,       \
-                                      double, T*, NormStat<T>*, NormStat<T>*);                                              \
-  template void group_norm_backward<T>(const ChannelShape&, int64_t, const T*, const T*, const NormStat<T>*,                \
+#define LAMPAS_CHANNEL_NORM(T)                                                                                        \
+  template void channel_moments<T>(const ChannelShape&, const T*, NormStat<T>*, NormStat<T>*);                        \
+  template void channel_affine<T>(const ChannelShape&, const T*, const NormStat<T>*, const NormStat<T>*,              \
+                                  const NormStat<T>*, bool, T*);                                                      \
+  template void batch_norm_forward<T>(const ChannelShape&, const T*, const NormStat<T>*, const NormStat<T>*, double,  \
+                                      bool, T*, NormStat<T>*, NormStat<T>*, NormStat<T>*);                            \
+  template void batch_norm_backward<T>(const ChannelShape&, const T*, const T*, const NormStat<T>*,                   \
+                                       const NormStat<T>*, const NormStat<T>*, bool, T*, NormStat<T>*, NormStat<T>*); \
+  template void group_norm_forward<T>(const ChannelShape&, int64_t, const T*, const NormStat<T>*, const NormStat<T>*, \
+                                      double, T*, NormStat<T>*, NormStat<T>*);                                        \
+  template void group_norm_backward<T>(const ChannelShape&, int64_t, const T*, const T*, const NormStat<T>*,          \
                                        const NormStat<T>*, const NormStat<T>*, T*, NormStat<T>*, NormStat<T>*);
 LAMPAS_CHANNEL_NORM(float)
 LAMPAS_CHANNEL_NORM(double)

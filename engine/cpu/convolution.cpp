@@ -28,7 +28,8 @@ int64_t product(const int64_t* x, int n) {
 }
 
 bool empty(const ConvShape& s) {
-  return s.batch == 0 || s.in_channels == 0 || s.out_channels == 0 || product(s.in, s.rank) == 0 || product(s.out, s.rank) == 0;
+  return s.batch == 0 || s.in_channels == 0 || s.out_channels == 0 || product(s.in, s.rank) == 0 ||
+         product(s.out, s.rank) == 0;
 }
 
 // A transposed convolution is the other pass of the ordinary one with in and out exchanged.
@@ -47,7 +48,8 @@ ConvShape ordinary(const ConvShape& s) {
 
 // ---- activations in the order a kernel wants -----------------------------------------------------------------------
 
-template <class T> class Reading {
+template <class T>
+class Reading {
  public:
   Reading(Activation<const T> x, Order wanted, int64_t batch, int64_t channels, int64_t space) : data_(x.data) {
     if (same_order(x.order, wanted, channels, space)) return;
@@ -63,9 +65,11 @@ template <class T> class Reading {
 };
 
 // An activation in any layout oneDNN wants.
-template <class T> class InLayout {
+template <class T>
+class InLayout {
  public:
-  InLayout(Activation<const T> x, const Layout& plain, const Layout& last, const Layout& wanted, int64_t batch, int64_t channels, int64_t space)
+  InLayout(Activation<const T> x, const Layout& plain, const Layout& last, const Layout& wanted, int64_t batch,
+           int64_t channels, int64_t space)
       : data_(x.data) {
     const bool to_plain = wanted.desc == plain.desc, to_last = wanted.desc == last.desc;
     if (to_plain || to_last) {
@@ -85,7 +89,8 @@ template <class T> class InLayout {
   std::optional<Scratch> memory_;
 };
 
-template <class T> class Writing {
+template <class T>
+class Writing {
  public:
   Writing(Activation<T> y, Order written, int64_t batch, int64_t channels, int64_t space)
       : y_(y), data_(y.data), written_(written), batch_(batch), channels_(channels), space_(space) {
@@ -109,7 +114,8 @@ template <class T> class Writing {
 // ---- what stands around the passes of a transposed convolution -----------------------------------------------------
 
 // y += bias along the channels (if any), then max(y, 0) if relu.
-template <class T> void add_bias(int64_t batch, int64_t channels, int64_t space, Activation<T> y, const T* bias, bool relu) {
+template <class T>
+void add_bias(int64_t batch, int64_t channels, int64_t space, Activation<T> y, const T* bias, bool relu) {
   if (!bias && !relu) return;
   using A = std::conditional_t<std::is_same_v<T, double>, double, float>;
   const bool last = y.order == Order::ChannelsLast;
@@ -127,31 +133,34 @@ template <class T> void add_bias(int64_t batch, int64_t channels, int64_t space,
 }
 
 // The sum of gy over batch and space, per channel.
-template <class T> void sum_channels(int64_t batch, int64_t channels, int64_t space, Activation<const T> gy, T* sums) {
+template <class T>
+void sum_channels(int64_t batch, int64_t channels, int64_t space, Activation<const T> gy, T* sums) {
   if (gy.order == Order::Plain) {
-    parallel_for(0, channels, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, batch * space)), [&](int64_t b, int64_t e) {
-      for (int64_t c = b; c < e; c++) {
-        double sum = 0;
-        for (int64_t n = 0; n < batch; n++) {
-          const T* row = gy.data + (n * channels + c) * space;
-          double part = 0;
+    parallel_for(0, channels, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, batch * space)),
+                 [&](int64_t b, int64_t e) {
+                   for (int64_t c = b; c < e; c++) {
+                     double sum = 0;
+                     for (int64_t n = 0; n < batch; n++) {
+                       const T* row = gy.data + (n * channels + c) * space;
+                       double part = 0;
 #pragma omp simd reduction(+ : part)
-          for (int64_t i = 0; i < space; i++) part += double(row[i]);
-          sum += part;
-        }
-        sums[c] = T(sum);
-      }
-    });
+                       for (int64_t i = 0; i < space; i++) part += double(row[i]);
+                       sum += part;
+                     }
+                     sums[c] = T(sum);
+                   }
+                 });
     return;
   }
-  parallel_for(0, channels, std::max<int64_t>(16, kGrain / std::max<int64_t>(1, batch * space)), [&](int64_t b, int64_t e) {
-    Scratch memory((e - b) * sizeof(double));
-    double* sum = memory.as<double>();
-    std::fill_n(sum, e - b, 0.0);
-    for (int64_t r = 0; r < batch * space; r++)
-      for (int64_t c = b; c < e; c++) sum[c - b] += double(gy.data[r * channels + c]);
-    for (int64_t c = b; c < e; c++) sums[c] = T(sum[c - b]);
-  });
+  parallel_for(0, channels, std::max<int64_t>(16, kGrain / std::max<int64_t>(1, batch * space)),
+               [&](int64_t b, int64_t e) {
+                 Scratch memory((e - b) * sizeof(double));
+                 double* sum = memory.as<double>();
+                 std::fill_n(sum, e - b, 0.0);
+                 for (int64_t r = 0; r < batch * space; r++)
+                   for (int64_t c = b; c < e; c++) sum[c - b] += double(gy.data[r * channels + c]);
+                 for (int64_t c = b; c < e; c++) sums[c] = T(sum[c - b]);
+               });
 }
 
 // ---- oneDNN --------------------------------------------------------------------------------------------------------
@@ -181,7 +190,8 @@ Desc row_major(const Dims& dims, dnnl::memory::data_type type) {
 Primitive make(const ConvShape& s, Pass pass, DType dtype, bool bias) {
   using namespace onednn;
   const auto type = data_type(dtype);
-  const Dims source = dims_of(s.batch, s.in_channels, s.in, s.rank), result = dims_of(s.batch, s.out_channels, s.out, s.rank);
+  const Dims source = dims_of(s.batch, s.in_channels, s.in, s.rank),
+             result = dims_of(s.batch, s.out_channels, s.out, s.rank);
   Dims weights = dims_of(s.out_channels / s.groups, s.in_channels / s.groups, s.kernel, s.rank);
   if (s.groups > 1) weights.insert(weights.begin(), s.groups);
   const Desc x = channels_last(source, type), y = channels_last(result, type);
@@ -189,8 +199,9 @@ Primitive make(const ConvShape& s, Pass pass, DType dtype, bool bias) {
   const Desc plain_x = row_major(source, type), plain_y = row_major(result, type);
   // The gradient of the weights of few channels is up to 2.5 times as fast from a plain input, and from blocks of
   // channels up to 64 still a little, the change of layout included (measured on AVX-512).
-  const bool blocked = pass == Pass::BackwardWeights && dtype == DType::Float32 && s.groups == 1 && product(s.kernel, s.rank) > 1 &&
-                       (s.in_channels <= 4 || (s.in_channels <= 64 && s.in_channels % 16 == 0 && s.out_channels % 16 == 0));
+  const bool blocked =
+      pass == Pass::BackwardWeights && dtype == DType::Float32 && s.groups == 1 && product(s.kernel, s.rank) > 1 &&
+      (s.in_channels <= 4 || (s.in_channels <= 64 && s.in_channels % 16 == 0 && s.out_channels % 16 == 0));
   const Desc read_y = blocked ? Desc(result, type, dnnl::memory::format_tag::any) : y;
   const Desc read_x = !blocked ? x : s.in_channels <= 4 ? plain_x : Desc(source, type, dnnl::memory::format_tag::any);
   const Desc bias_layout({s.out_channels}, type, dnnl::memory::format_tag::a), b = bias ? bias_layout : Desc();
@@ -199,8 +210,8 @@ Primitive make(const ConvShape& s, Pass pass, DType dtype, bool bias) {
   const auto attr = attributes();
   using dnnl::algorithm;
   using forward = dnnl::convolution_forward;
-  const forward::primitive_desc f(engine(), dnnl::prop_kind::forward_training, algorithm::convolution_direct, read_x, w, b, read_y,
-                                  stride, dilation, left, right, attr);
+  const forward::primitive_desc f(engine(), dnnl::prop_kind::forward_training, algorithm::convolution_direct, read_x, w,
+                                  b, read_y, stride, dilation, left, right, attr);
   Primitive made;
   auto keep = [&](const auto& d, const Desc& weights_layout, auto primitive) {
     // The reference implementation is hundreds of times slower than unfolding.
@@ -215,8 +226,8 @@ Primitive make(const ConvShape& s, Pass pass, DType dtype, bool bias) {
                                                             dilation, left, right, f, attr);
     keep(d, d.weights_desc(), dnnl::convolution_backward_data(d));
   } else {
-    const dnnl::convolution_backward_weights::primitive_desc d(engine(), algorithm::convolution_direct, read_x, w, b, read_y, stride,
-                                                               dilation, left, right, f, attr);
+    const dnnl::convolution_backward_weights::primitive_desc d(engine(), algorithm::convolution_direct, read_x, w, b,
+                                                               read_y, stride, dilation, left, right, f, attr);
     keep(d, d.diff_weights_desc(), dnnl::convolution_backward_weights(d));
     made.layouts[kPlainSource] = plain_x;
     made.layouts[kPlainResult] = plain_y;
@@ -238,10 +249,12 @@ std::shared_ptr<const Primitive> primitive(const ConvShape& s, Pass pass, DType 
 
 // ---- the passes of an ordinary convolution -------------------------------------------------------------------------
 
-template <class T> inline constexpr bool k16Bits = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+template <class T>
+inline constexpr bool k16Bits = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
 
 // Operands in float32, for 16-bit floats this processor has no convolution for.
-template <class T> class AsFloat {
+template <class T>
+class AsFloat {
  public:
   AsFloat(const T* x, int64_t n, bool read = true) : source_(x), n_(n), memory_(n * sizeof(float)) {
     if (read && x) convert_range(x, data());
@@ -251,7 +264,8 @@ template <class T> class AsFloat {
   void write_to(T* y) const { convert_range(data(), y); }
 
  private:
-  template <class From, class To> void convert_range(const From* from, To* to) const {
+  template <class From, class To>
+  void convert_range(const From* from, To* to) const {
     parallel_for(0, n_, kGrain, [&](int64_t b, int64_t e) {
       for (int64_t i = b; i < e; i++) to[i] = To(float(from[i]));
     });
@@ -271,9 +285,12 @@ struct Extents {
         weights(s.out_channels * (s.in_channels / s.groups) * product(s.kernel, s.rank)) {}
 };
 
-template <class T> std::shared_ptr<const Primitive> find(const ConvShape& s, Pass pass, bool bias = false) {
-  if constexpr (std::is_same_v<T, double>) return nullptr;
-  else return primitive(s, pass, dtype_of<T>, bias);
+template <class T>
+std::shared_ptr<const Primitive> find(const ConvShape& s, Pass pass, bool bias = false) {
+  if constexpr (std::is_same_v<T, double>)
+    return nullptr;
+  else
+    return primitive(s, pass, dtype_of<T>, bias);
 }
 
 template <class T>
@@ -360,8 +377,8 @@ void backward_weights(const ConvShape& s, Activation<const T> x, Activation<cons
 }  // namespace
 
 template <class T>
-void conv_forward(const ConvShape& s, Activation<const T> x, const T* w, WeightVersion version, const T* bias, bool relu,
-                  Activation<T> y) {
+void conv_forward(const ConvShape& s, Activation<const T> x, const T* w, WeightVersion version, const T* bias,
+                  bool relu, Activation<T> y) {
   const ConvShape o = ordinary(s);
   const int64_t space = product(s.out, s.rank);
   if (empty(s)) {
@@ -374,11 +391,15 @@ void conv_forward(const ConvShape& s, Activation<const T> x, const T* w, WeightV
 }
 
 template <class T>
-void conv_backward_data(const ConvShape& s, Activation<const T> gy, const T* w, WeightVersion version, Activation<T> gx) {
+void conv_backward_data(const ConvShape& s, Activation<const T> gy, const T* w, WeightVersion version,
+                        Activation<T> gx) {
   const ConvShape o = ordinary(s);
-  if (empty(s)) std::fill_n(gx.data, s.batch * s.in_channels * product(s.in, s.rank), T(0));
-  else if (s.transposed) forward<T>(o, gy, w, version, nullptr, false, gx);
-  else backward_data(o, gy, w, version, gx);
+  if (empty(s))
+    std::fill_n(gx.data, s.batch * s.in_channels * product(s.in, s.rank), T(0));
+  else if (s.transposed)
+    forward<T>(o, gy, w, version, nullptr, false, gx);
+  else
+    backward_data(o, gy, w, version, gx);
 }
 
 template <class T>
@@ -396,17 +417,18 @@ void conv_backward_weights(const ConvShape& s, Activation<const T> x, Activation
   }
 }
 
-template <class T> Order conv_preferred_order(const ConvShape& s) {
+template <class T>
+Order conv_preferred_order(const ConvShape& s) {
   if (empty(s)) return Order::Plain;
   const auto p = find<T>(ordinary(s), s.transposed ? Pass::BackwardData : Pass::Forward);
   return p || k16Bits<T> ? Order::ChannelsLast : Order::Plain;
 }
 
-#define LAMPAS_CONVOLUTION(T)                                                                                           \
-  template void conv_forward<T>(const ConvShape&, Activation<const T>, const T*, WeightVersion, const T*, bool,         \
-                                Activation<T>);                                                                         \
-  template void conv_backward_data<T>(const ConvShape&, Activation<const T>, const T*, WeightVersion, Activation<T>);   \
-  template void conv_backward_weights<T>(const ConvShape&, Activation<const T>, Activation<const T>, T*, T*);           \
+#define LAMPAS_CONVOLUTION(T)                                                                                         \
+  template void conv_forward<T>(const ConvShape&, Activation<const T>, const T*, WeightVersion, const T*, bool,       \
+                                Activation<T>);                                                                       \
+  template void conv_backward_data<T>(const ConvShape&, Activation<const T>, const T*, WeightVersion, Activation<T>); \
+  template void conv_backward_weights<T>(const ConvShape&, Activation<const T>, Activation<const T>, T*, T*);         \
   template Order conv_preferred_order<T>(const ConvShape&);
 LAMPAS_CONVOLUTION(float)
 LAMPAS_CONVOLUTION(double)

@@ -12,7 +12,8 @@ namespace lampas::cpu {
 using lampas::ConvShape;
 
 // An activation [batch, channels, space...] without gaps.
-template <class T> struct Activation {
+template <class T>
+struct Activation {
   T* data;
   Order order;
 };
@@ -22,15 +23,17 @@ template <class T> struct Activation {
 
 // y = conv(x, w) + bias (may be null), then max(y, 0) if relu.
 template <class T>
-void conv_forward(const ConvShape& s, Activation<const T> x, const T* w, WeightVersion version, const T* bias, bool relu,
-                  Activation<T> y);
+void conv_forward(const ConvShape& s, Activation<const T> x, const T* w, WeightVersion version, const T* bias,
+                  bool relu, Activation<T> y);
 template <class T>
-void conv_backward_data(const ConvShape& s, Activation<const T> gy, const T* w, WeightVersion version, Activation<T> gx);
+void conv_backward_data(const ConvShape& s, Activation<const T> gy, const T* w, WeightVersion version,
+                        Activation<T> gx);
 // gw plain; gbias may be null.
 template <class T>
 void conv_backward_weights(const ConvShape& s, Activation<const T> x, Activation<const T> gy, T* gw, T* gbias);
 
 // The order a convolution of this shape likes its activations in (in and out alike): ask before allocating a result.
-template <class T> Order conv_preferred_order(const ConvShape& s);
+template <class T>
+Order conv_preferred_order(const ConvShape& s);
 
 }  // namespace lampas::cpu

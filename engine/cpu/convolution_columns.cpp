@@ -19,7 +19,8 @@ struct Unfold {
       const int from = d - (3 - s.rank);
       const bool real = from >= 0;
       in[d] = real ? s.in[from] : 1, out[d] = real ? s.out[from] : 1, kernel[d] = real ? s.kernel[from] : 1;
-      stride[d] = real ? s.stride[from] : 1, pad[d] = real ? s.pad_l[from] : 0, dilation[d] = real ? s.dilation[from] : 1;
+      stride[d] = real ? s.stride[from] : 1, pad[d] = real ? s.pad_l[from] : 0,
+      dilation[d] = real ? s.dilation[from] : 1;
       positions *= kernel[d], in_space *= in[d], out_space *= out[d];
     }
   }
@@ -32,7 +33,8 @@ struct Unfold {
 
   // Calls f(place in the plane, place in the column row, count) for each run along the width that lies inside the
   // plane, and gap(place in the column row, count) for what lies outside. Row `r` is a channel and a kernel position.
-  template <class F, class G> void row(int64_t r, F f, G gap) const {
+  template <class F, class G>
+  void row(int64_t r, F f, G gap) const {
     const int64_t kw = r % kernel[2], kh = r / kernel[2] % kernel[1], kd = r / (kernel[2] * kernel[1]) % kernel[0];
     const int64_t first = kw * dilation[2] - pad[2];
     const int64_t w0 = std::clamp<int64_t>(first >= 0 ? 0 : (-first + stride[2] - 1) / stride[2], 0, out[2]);
@@ -53,7 +55,8 @@ struct Unfold {
   }
 };
 
-template <class T> void unfold(const Unfold& u, const T* x, T* columns) {
+template <class T>
+void unfold(const Unfold& u, const T* x, T* columns) {
   const int64_t step = u.stride[2];
   parallel_for(0, u.rows(), std::max<int64_t>(1, kGrain / u.out_space), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; r++) {
@@ -69,32 +72,36 @@ template <class T> void unfold(const Unfold& u, const T* x, T* columns) {
   });
 }
 
-template <class T> void fold(const Unfold& u, const T* columns, T* x) {
+template <class T>
+void fold(const Unfold& u, const T* columns, T* x) {
   const int64_t step = u.stride[2];
-  parallel_for(0, u.channels, std::max<int64_t>(1, kGrain / (u.positions * u.out_space)), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin * u.positions; r < end * u.positions; r++) {
-      T* plane = x + r / u.positions * u.in_space;
-      const T* in = columns + r * u.out_space;
-      if (r % u.positions == 0) std::fill_n(plane, u.in_space, T(0));
-      u.row(
-          r,
-          [&](int64_t from, int64_t to, int64_t n) {
-            for (int64_t i = 0; i < n; i++) plane[from + i * step] += in[to + i];
-          },
-          [](int64_t, int64_t) {});
-    }
-  });
+  parallel_for(0, u.channels, std::max<int64_t>(1, kGrain / (u.positions * u.out_space)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t r = begin * u.positions; r < end * u.positions; r++) {
+                   T* plane = x + r / u.positions * u.in_space;
+                   const T* in = columns + r * u.out_space;
+                   if (r % u.positions == 0) std::fill_n(plane, u.in_space, T(0));
+                   u.row(
+                       r,
+                       [&](int64_t from, int64_t to, int64_t n) {
+                         for (int64_t i = 0; i < n; i++) plane[from + i * step] += in[to + i];
+                       },
+                       [](int64_t, int64_t) {});
+                 }
+               });
 }
 
 // f(image and group index, group) for every image and group.
-template <class F> void each_image(const ConvShape& s, F f) {
+template <class F>
+void each_image(const ConvShape& s, F f) {
   for (int64_t n = 0; n < s.batch; n++)
     for (int64_t g = 0; g < s.groups; g++) f(n * s.groups + g, g);
 }
 
 }  // namespace
 
-template <class T> void columns_forward(const ConvShape& s, const T* x, const T* w, T* y) {
+template <class T>
+void columns_forward(const ConvShape& s, const T* x, const T* w, T* y) {
   const Unfold u(s);
   const int64_t k = u.rows(), oc = s.out_channels / s.groups;
   Scratch memory(u.trivial() ? 0 : k * u.out_space * sizeof(T));
@@ -104,23 +111,27 @@ template <class T> void columns_forward(const ConvShape& s, const T* x, const T*
       unfold(u, columns, memory.as<T>());
       columns = memory.as<T>();
     }
-    gemm<T>({oc, u.out_space, k, w + g * oc * k, k, 1, columns, u.out_space, 1, y + image * oc * u.out_space, u.out_space});
+    gemm<T>(
+        {oc, u.out_space, k, w + g * oc * k, k, 1, columns, u.out_space, 1, y + image * oc * u.out_space, u.out_space});
   });
 }
 
-template <class T> void columns_backward_data(const ConvShape& s, const T* gy, const T* w, T* gx) {
+template <class T>
+void columns_backward_data(const ConvShape& s, const T* gy, const T* w, T* gx) {
   const Unfold u(s);
   const int64_t k = u.rows(), oc = s.out_channels / s.groups;
   Scratch memory(u.trivial() ? 0 : k * u.out_space * sizeof(T));
   each_image(s, [&](int64_t image, int64_t g) {
     T* out = gx + image * u.channels * u.in_space;
     T* columns = u.trivial() ? out : memory.as<T>();
-    gemm<T>({k, u.out_space, oc, w + g * oc * k, 1, k, gy + image * oc * u.out_space, u.out_space, 1, columns, u.out_space});
+    gemm<T>({k, u.out_space, oc, w + g * oc * k, 1, k, gy + image * oc * u.out_space, u.out_space, 1, columns,
+             u.out_space});
     if (!u.trivial()) fold(u, columns, out);
   });
 }
 
-template <class T> void columns_backward_weights(const ConvShape& s, const T* x, const T* gy, T* gw) {
+template <class T>
+void columns_backward_weights(const ConvShape& s, const T* x, const T* gy, T* gw) {
   const Unfold u(s);
   const int64_t k = u.rows(), oc = s.out_channels / s.groups;
   Scratch memory(u.trivial() ? 0 : k * u.out_space * sizeof(T));
@@ -130,8 +141,8 @@ template <class T> void columns_backward_weights(const ConvShape& s, const T* x,
       unfold(u, columns, memory.as<T>());
       columns = memory.as<T>();
     }
-    gemm<T>({oc, k, u.out_space, gy + image * oc * u.out_space, u.out_space, 1, columns, 1, u.out_space, gw + g * oc * k, k,
-             T(1), image < s.groups ? T(0) : T(1)});
+    gemm<T>({oc, k, u.out_space, gy + image * oc * u.out_space, u.out_space, 1, columns, 1, u.out_space,
+             gw + g * oc * k, k, T(1), image < s.groups ? T(0) : T(1)});
   });
 }
 

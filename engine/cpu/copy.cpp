@@ -8,7 +8,8 @@ namespace lampas::cpu {
 
 namespace {
 
-template <size_t Size> void move_block(char* const* p, const bool* single, int64_t n, const EwParams&) {
+template <size_t Size>
+void move_block(char* const* p, const bool* single, int64_t n, const EwParams&) {
   if (!single[1]) {
     std::memmove(p[0], p[1], size_t(n) * Size);
     return;
@@ -22,16 +23,22 @@ template <size_t Size> void move_block(char* const* p, const bool* single, int64
 
 BlockFn move_of(size_t size) {
   switch (size) {
-    case 1: return &move_block<1>;
-    case 2: return &move_block<2>;
-    case 4: return &move_block<4>;
-    case 8: return &move_block<8>;
-    default: return &move_block<16>;
+    case 1:
+      return &move_block<1>;
+    case 2:
+      return &move_block<2>;
+    case 4:
+      return &move_block<4>;
+    case 8:
+      return &move_block<8>;
+    default:
+      return &move_block<16>;
   }
 }
 
 // A copy whose sides are contiguous along different dimensions, in square tiles that fit the first-level cache.
-template <class T> void transpose(const Loop& l, int k) {
+template <class T>
+void transpose(const Loop& l, int k) {
   constexpr int64_t kTile = 32;
   int64_t rows = l.sizes[k], columns = l.sizes[0];
   int64_t out_row = l.args[0].strides[k], in_column = l.args[1].strides[0];
@@ -59,12 +66,14 @@ template <class T> void transpose(const Loop& l, int k) {
 }
 
 // Rows of one type, element by element where they are not contiguous on both sides.
-template <class T> void move_row(char* to, int64_t to_step, const char* from, int64_t from_step, int64_t n) {
+template <class T>
+void move_row(char* to, int64_t to_step, const char* from, int64_t from_step, int64_t n) {
   constexpr int64_t item = sizeof(T);
   T* out = reinterpret_cast<T*>(to);
   const T* in = reinterpret_cast<const T*>(from);
   if (to_step == item && from_step == item) {
-    if (n * item >= 64) std::memmove(to, from, size_t(n * item));
+    if (n * item >= 64)
+      std::memmove(to, from, size_t(n * item));
     else
       for (int64_t i = 0; i < n; i++) out[i] = in[i];
   } else if (to_step == item && from_step == -item) {
@@ -72,11 +81,13 @@ template <class T> void move_row(char* to, int64_t to_step, const char* from, in
   } else if (to_step == item && from_step == 0) {
     std::fill_n(out, n, *in);
   } else {
-    for (int64_t i = 0; i < n; i++) *reinterpret_cast<T*>(to + i * to_step) = *reinterpret_cast<const T*>(from + i * from_step);
+    for (int64_t i = 0; i < n; i++)
+      *reinterpret_cast<T*>(to + i * to_step) = *reinterpret_cast<const T*>(from + i * from_step);
   }
 }
 
-template <class T> void move_rows(const Loop& l) {
+template <class T>
+void move_rows(const Loop& l) {
   Unlocked unlocked(l.numel);
   parallel_for(0, l.numel, kGrain, [&](int64_t begin, int64_t end) {
     int64_t index[Loop::kMaxDims], rest = begin, out = 0, in = 0;
@@ -109,7 +120,8 @@ template <class T> void move_rows(const Loop& l) {
 
 void copy(Loop& l) {
   size_t size = item_size(l.args[0].dtype);
-  if (l.args[0].dtype == l.args[1].dtype && l.ndim > 1 && l.args[0].strides[0] == int64_t(size) && l.args[1].strides[0] != int64_t(size)) {
+  if (l.args[0].dtype == l.args[1].dtype && l.ndim > 1 && l.args[0].strides[0] == int64_t(size) &&
+      l.args[1].strides[0] != int64_t(size)) {
     for (int k = 1; k < l.ndim; k++)
       if (l.args[1].strides[k] == int64_t(size) && l.sizes[k] >= 4) {
         Unlocked unlocked(l.numel);

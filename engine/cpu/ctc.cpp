@@ -20,7 +20,8 @@ double log_add(double a, double b) {
 }
 
 // One sample: labels with blanks between them are the states, 2 * count + 1 of them.
-template <class T> struct Sample {
+template <class T>
+struct Sample {
   const CtcCall& c;
   int64_t n, steps = c.input_lengths[n], count = c.target_lengths[n], states = 2 * count + 1;
   const int64_t* labels = c.targets + c.starts[n];
@@ -28,7 +29,9 @@ template <class T> struct Sample {
   int64_t label(int64_t s) const { return s % 2 ? labels[s / 2] : c.blank; }
   // A blank between different labels may be left out.
   bool skips(int64_t s) const { return s % 2 && s >= 2 && label(s) != label(s - 2); }
-  double log_prob(int64_t t, int64_t k) const { return double(static_cast<const T*>(c.log_probs)[(t * c.batch + n) * c.classes + k]); }
+  double log_prob(int64_t t, int64_t k) const {
+    return double(static_cast<const T*>(c.log_probs)[(t * c.batch + n) * c.classes + k]);
+  }
 
   // a[t][s]: all ways to be in state s at step t, that step included.
   std::vector<double> forward() const {
@@ -58,7 +61,8 @@ template <class T> struct Sample {
     double l = loss(a), g = c.grads[n];
     if ((c.zero_infinity && l == -kNever) || steps == 0) return;
     // b[s]: all ways from state s at step t to the end, that step included.
-    std::vector<double> b(size_t(states), kNever), after(size_t(states), kNever), occupied(static_cast<size_t>(c.classes));
+    std::vector<double> b(size_t(states), kNever), after(size_t(states), kNever),
+        occupied(static_cast<size_t>(c.classes));
     for (int64_t t = steps - 1; t >= 0; t--) {
       for (int64_t s = 0; s < states; s++) {
         double sum;
@@ -94,13 +98,17 @@ void ctc(const CtcCall& c) {
     parallel_for(0, c.batch, 1, [&](int64_t b, int64_t e) {
       for (int64_t n = b; n < e; n++) {
         Sample<T> sample{c, n};
-        if (c.losses) c.losses[n] = sample.loss(sample.forward());
-        else sample.gradient();
+        if (c.losses)
+          c.losses[n] = sample.loss(sample.forward());
+        else
+          sample.gradient();
       }
     });
   };
-  if (c.type == DType::Float64) run(TypeTag<double>{});
-  else run(TypeTag<float>{});
+  if (c.type == DType::Float64)
+    run(TypeTag<double>{});
+  else
+    run(TypeTag<float>{});
 }
 
 }  // namespace lampas::cpu

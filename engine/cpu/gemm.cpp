@@ -20,13 +20,15 @@ constexpr int64_t kWorkPerThread = 1 << 19;  // multiply-adds worth waking a thr
 constexpr int64_t kSmallWork = 1 << 18;      // up to here packing costs more than it brings
 constexpr int kThinRows = 4;
 
-template <class T> inline constexpr int64_t kDepth = sizeof(T) == 4 ? 256 : 192;  // k of a block: its B panel fits L1
-constexpr int64_t kBlockRows = 240;                                               // its A block fits L2
-constexpr int64_t kBlockColumns = 4096;                                           // its B block fits L3
+template <class T>
+inline constexpr int64_t kDepth = sizeof(T) == 4 ? 256 : 192;  // k of a block: its B panel fits L1
+constexpr int64_t kBlockRows = 240;                            // its A block fits L2
+constexpr int64_t kBlockColumns = 4096;                        // its B block fits L3
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-template <class S, class T> struct Problem {
+template <class S, class T>
+struct Problem {
   int64_t m, n, k;
   const S* a;
   int64_t a_row, a_col;
@@ -39,12 +41,15 @@ template <class S, class T> struct Problem {
 };
 
 // C = beta * C + bias, reading C only when beta is not zero.
-template <class T> void scale_rows(int64_t m, int64_t n, T* c, int64_t ldc, T beta, const T* bias) {
+template <class T>
+void scale_rows(int64_t m, int64_t n, T* c, int64_t ldc, T beta, const T* bias) {
   if (beta == T(1) && !bias) return;
   for (int64_t i = 0; i < m; i++, c += ldc) {
     if (beta == T(0)) {
-      if (bias) std::copy(bias, bias + n, c);
-      else std::fill(c, c + n, T(0));
+      if (bias)
+        std::copy(bias, bias + n, c);
+      else
+        std::fill(c, c + n, T(0));
     } else if (bias) {
       for (int64_t j = 0; j < n; j++) c[j] = beta * c[j] + bias[j];
     } else {
@@ -54,7 +59,8 @@ template <class T> void scale_rows(int64_t m, int64_t n, T* c, int64_t ldc, T be
 }
 
 // Runs body(thread, threads) on a team; the body may call wait(threads) as a barrier.
-template <class F> void team(int threads, F&& body) {
+template <class F>
+void team(int threads, F&& body) {
   if (threads <= 1) return body(0, 1);
 #pragma omp parallel num_threads(threads)
   body(omp_get_thread_num(), omp_get_num_threads());
@@ -75,13 +81,16 @@ int team_size(int64_t m, int64_t n, int64_t k) {
 
 // ---- all else ------------------------------------------------------------------------------------------------------
 
-template <class S, class T> void blocked(const Problem<S, T>& g) {
+template <class S, class T>
+void blocked(const Problem<S, T>& g) {
   constexpr int R = kTileRows, C = kTileColumns<T>;
   const int threads = team_size(g.m, g.n, g.k);
   const int64_t tile_rows = ceil_div(g.m, R);
   int64_t row_blocks = ceil_div(g.m, kBlockRows), column_blocks = 1;
-  if (tile_rows >= 4 * threads) row_blocks = ceil_div(row_blocks, threads) * threads;
-  else column_blocks = threads;
+  if (tile_rows >= 4 * threads)
+    row_blocks = ceil_div(row_blocks, threads) * threads;
+  else
+    column_blocks = threads;
   const int64_t block_rows = ceil_div(tile_rows, row_blocks) * R;
   const int64_t depth = std::min(g.k, kDepth<T>);
   const int64_t panels_max = ceil_div(std::min(g.n, kBlockColumns), C);
@@ -128,7 +137,8 @@ template <class S, class T> void blocked(const Problem<S, T>& g) {
 
 // ---- little work ---------------------------------------------------------------------------------------------------
 
-template <class T> void direct(const Problem<T, T>& g) {
+template <class T>
+void direct(const Problem<T, T>& g) {
   constexpr int R = kTileRows, C = kTileColumns<T>;
   auto sweep = [&](int64_t j0, int64_t j1, const T* b, int64_t b_row, int64_t b_panel) {
     for (int64_t j = j0; j < j1; j += C) {
@@ -165,7 +175,8 @@ template <class T> void direct(const Problem<T, T>& g) {
 // ---- one or few rows -----------------------------------------------------------------------------------------------
 
 // Rows of A against rows of B^T, both contiguous along k.
-template <class T> void thin_dots(const Problem<T, T>& g) {
+template <class T>
+void thin_dots(const Problem<T, T>& g) {
   auto columns = [&](int64_t j0, int64_t j1, const T* a, int64_t a_row) {
     constexpr int N = 4;
     T out[kThinRows * N];
@@ -173,13 +184,19 @@ template <class T> void thin_dots(const Problem<T, T>& g) {
       const int width = j + N <= j1 ? N : 1;
       const T* b = g.b + j * g.b_col;
       auto run = [&]<int Rows>() {
-        if (width == N) dot_tile<T, Rows, N>(g.k, a, a_row, b, g.b_col, out, N);
-        else dot_tile<T, Rows, 1>(g.k, a, a_row, b, g.b_col, out, N);
+        if (width == N)
+          dot_tile<T, Rows, N>(g.k, a, a_row, b, g.b_col, out, N);
+        else
+          dot_tile<T, Rows, 1>(g.k, a, a_row, b, g.b_col, out, N);
       };
-      if (g.m == 1) run.template operator()<1>();
-      else if (g.m == 2) run.template operator()<2>();
-      else if (g.m == 3) run.template operator()<3>();
-      else run.template operator()<4>();
+      if (g.m == 1)
+        run.template operator()<1>();
+      else if (g.m == 2)
+        run.template operator()<2>();
+      else if (g.m == 3)
+        run.template operator()<3>();
+      else
+        run.template operator()<4>();
       for (int64_t i = 0; i < g.m; i++)
         for (int x = 0; x < width; x++) {
           T* c = g.c + i * g.ldc + j + x;
@@ -203,7 +220,8 @@ template <class T> void thin_dots(const Problem<T, T>& g) {
 }
 
 // A single long dot product, in pieces of a fixed length so that the sum does not depend on the threads.
-template <class T> void long_dot(const Problem<T, T>& g) {
+template <class T>
+void long_dot(const Problem<T, T>& g) {
   constexpr int64_t piece = 1 << 15;
   const int64_t pieces = ceil_div(g.k, piece);
   Scratch memory(pieces * sizeof(T));
@@ -219,7 +237,8 @@ template <class T> void long_dot(const Problem<T, T>& g) {
 }
 
 // C rows += a few rows of B at a time, so that B is read once and in order.
-template <class T> void thin_updates(const Problem<T, T>& g) {
+template <class T>
+void thin_updates(const Problem<T, T>& g) {
   constexpr int64_t depth = 8;
   const int64_t grain = std::max<int64_t>(256, kWorkPerThread / 4 / (g.m * g.k));
   parallel_for(0, g.n, grain, [&](int64_t begin, int64_t end) {
@@ -246,27 +265,33 @@ template <class T> void thin_updates(const Problem<T, T>& g) {
             }
             for (int i = 0; i < Rows; i++) put(g.c + i * g.ldc + j0 + j, acc[i]);
           };
-          for (; j + L <= n; j += L)
-            step([](const T* q) { return load(q); }, [](T* q, Vector<T> v) { store(q, v); });
+          for (; j + L <= n; j += L) step([](const T* q) { return load(q); }, [](T* q, Vector<T> v) { store(q, v); });
           if (j < n) {
             const Lanes<T> tail(int(n - j));
             step([&](const T* q) { return tail.load(q); }, [&](T* q, Vector<T> v) { tail.store(q, v); });
           }
         };
         auto rows = [&](auto full) {
-          if (g.m == 1) update.template operator()<1>(full);
-          else if (g.m == 2) update.template operator()<2>(full);
-          else if (g.m == 3) update.template operator()<3>(full);
-          else update.template operator()<4>(full);
+          if (g.m == 1)
+            update.template operator()<1>(full);
+          else if (g.m == 2)
+            update.template operator()<2>(full);
+          else if (g.m == 3)
+            update.template operator()<3>(full);
+          else
+            update.template operator()<4>(full);
         };
-        if (nk == depth) rows(std::true_type{});
-        else rows(std::false_type{});
+        if (nk == depth)
+          rows(std::true_type{});
+        else
+          rows(std::false_type{});
       }
     }
   });
 }
 
-template <class T> void product(Problem<T, T> g) {
+template <class T>
+void product(Problem<T, T> g) {
   if (g.n == 1 && g.m > 1) {  // a column: as a row, with the operands exchanged
     if (g.ldc != 1) {
       Scratch memory(g.m * sizeof(T));
@@ -302,7 +327,8 @@ template <class T> void product(Problem<T, T> g) {
 // ---- 16-bit floats -------------------------------------------------------------------------------------------------
 
 // A matrix in float32, contiguous along the axis it was contiguous along.
-template <class T> struct Widened {
+template <class T>
+struct Widened {
   Widened(const T* x, int64_t rows, int64_t columns, int64_t row, int64_t column)
       : memory(rows * columns * sizeof(float)),
         data(memory.as<float>()),
@@ -327,7 +353,8 @@ template <class T> struct Widened {
   int64_t row, column;
 };
 
-template <class T> void product16(const Gemm<T>& g) {
+template <class T>
+void product16(const Gemm<T>& g) {
   if (onednn_matmul16(g)) return;
   Scratch memory(g.m * g.n * sizeof(float)), bias_memory(g.n * sizeof(float));
   float* c = memory.as<float>();
@@ -350,16 +377,19 @@ template <class T> void product16(const Gemm<T>& g) {
 
 // ---- integers and complex numbers ----------------------------------------------------------------------------------
 
-template <class T> inline void multiply_add(T& c, T a, T b) {
+template <class T>
+inline void multiply_add(T& c, T a, T b) {
   if constexpr (std::is_integral_v<T>) {
     c = T(c + a * b);  // wraps, as PyTorch's do
   } else {  // componentwise: the library's operator repairs infinities with a slow call that BLAS does not make
     using R = typename T::value_type;
-    c = T(R(c.real() + a.real() * b.real() - a.imag() * b.imag()), R(c.imag() + a.real() * b.imag() + a.imag() * b.real()));
+    c = T(R(c.real() + a.real() * b.real() - a.imag() * b.imag()),
+          R(c.imag() + a.real() * b.imag() + a.imag() * b.real()));
   }
 }
 
-template <class T> void product_exact(const Gemm<T>& g) {
+template <class T>
+void product_exact(const Gemm<T>& g) {
   constexpr int64_t width = 256, depth = 64;
   const int64_t row_work = std::max<int64_t>(1, g.n * g.k);
   parallel_for(0, g.m, std::max<int64_t>(1, 2 * kGrain / row_work), [&](int64_t begin, int64_t end) {
@@ -388,8 +418,10 @@ template <class T> void product_exact(const Gemm<T>& g) {
           const bool first = k0 == 0;
           for (int64_t j = 0; j < nj; j++) {
             T v = T(0);
-            if (!first) v = c[j];
-            else if (g.beta != T(0)) multiply_add(v, g.beta, c[j]);
+            if (!first)
+              v = c[j];
+            else if (g.beta != T(0))
+              multiply_add(v, g.beta, c[j]);
             if (first && g.bias) v = T(v + g.bias[j0 + j]);
             multiply_add(v, g.alpha, sums[j]);
             c[j] = v;
@@ -400,7 +432,8 @@ template <class T> void product_exact(const Gemm<T>& g) {
   });
 }
 
-template <class T> void no_depth(const Gemm<T>& g) {
+template <class T>
+void no_depth(const Gemm<T>& g) {
   for (int64_t i = 0; i < g.m; i++)
     for (int64_t j = 0; j < g.n; j++) {
       T& c = g.c[i * g.ldc + j];
@@ -411,7 +444,8 @@ template <class T> void no_depth(const Gemm<T>& g) {
 
 }  // namespace
 
-template <class T> void gemm(const Gemm<T>& g) {
+template <class T>
+void gemm(const Gemm<T>& g) {
   if (g.m <= 0 || g.n <= 0) return;
   if (g.k <= 0) return no_depth(g);
   if constexpr (std::is_floating_point_v<T>)
@@ -422,7 +456,8 @@ template <class T> void gemm(const Gemm<T>& g) {
     product_exact(g);
 }
 
-template <class T> void gemm_batched(const Gemm<T>& g, const GemmBatch& batch) {
+template <class T>
+void gemm_batched(const Gemm<T>& g, const GemmBatch& batch) {
   int64_t count = 1;
   for (int d = 0; d < batch.rank; d++) count *= batch.sizes[d];
   if (count <= 0 || g.m <= 0 || g.n <= 0) return;
@@ -445,7 +480,7 @@ template <class T> void gemm_batched(const Gemm<T>& g, const GemmBatch& batch) {
   parallel_for(0, count, std::max<int64_t>(1, kWorkPerThread / 2 / work), run);
 }
 
-#define LAMPAS_GEMM(T)                    \
+#define LAMPAS_GEMM(T)                   \
   template void gemm<T>(const Gemm<T>&); \
   template void gemm_batched<T>(const Gemm<T>&, const GemmBatch&);
 LAMPAS_GEMM(float)

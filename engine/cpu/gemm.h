@@ -14,7 +14,8 @@ template <class T>
 using GemmScale = std::conditional_t<std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>, float, T>;
 
 // A and B have arbitrary element strides (a transposed operand needs no copy); the rows of C are contiguous.
-template <class T> struct Gemm {
+template <class T>
+struct Gemm {
   int64_t m, n, k;
   const T* a;
   int64_t a_row, a_col;
@@ -37,7 +38,9 @@ struct GemmBatch {
 };
 
 // T: float, double, BFloat16, Half, uint8_t, int8_t, int16_t, int32_t, int64_t, complex64, complex128.
-template <class T> void gemm(const Gemm<T>& g);
-template <class T> void gemm_batched(const Gemm<T>& g, const GemmBatch& batch);
+template <class T>
+void gemm(const Gemm<T>& g);
+template <class T>
+void gemm_batched(const Gemm<T>& g, const GemmBatch& batch);
 
 }  // namespace lampas::cpu

@@ -19,31 +19,49 @@ inline constexpr int kVectorBytes = 32;
 inline constexpr int kTileRows = 6, kTileVectors = 2;  // 12 of 16
 #endif
 
-template <class T> struct VectorOf { typedef T type __attribute__((vector_size(kVectorBytes))); };
-template <class T> using Vector = typename VectorOf<T>::type;
-template <class T> inline constexpr int kLanes = kVectorBytes / int(sizeof(T));
-template <class T> inline constexpr int kTileColumns = kTileVectors * kLanes<T>;
+template <class T>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(kVectorBytes)));
+};
+template <class T>
+using Vector = typename VectorOf<T>::type;
+template <class T>
+inline constexpr int kLanes = kVectorBytes / int(sizeof(T));
+template <class T>
+inline constexpr int kTileColumns = kTileVectors * kLanes<T>;
 
-template <class T> inline Vector<T> load(const T* p) {
+template <class T>
+inline Vector<T> load(const T* p) {
   Vector<T> v;
   std::memcpy(&v, p, sizeof v);
   return v;
 }
-template <class T> inline void store(T* p, Vector<T> v) { std::memcpy(p, &v, sizeof v); }
-template <class T> inline Vector<T> broadcast(T x) { return x - Vector<T>{}; }
+template <class T>
+inline void store(T* p, Vector<T> v) {
+  std::memcpy(p, &v, sizeof v);
+}
+template <class T>
+inline Vector<T> broadcast(T x) {
+  return x - Vector<T>{};
+}
 
 // The first `n` lanes of a vector, 0 < n <= lanes; memory behind them is not touched.
-template <class T> class Lanes {
+template <class T>
+class Lanes {
  public:
 #if defined(__AVX512F__)
   explicit Lanes(int n) : mask_(uint16_t((1u << n) - 1)) {}
   Vector<T> load(const T* p) const {
-    if constexpr (sizeof(T) == 4) return (Vector<T>)_mm512_maskz_loadu_ps(mask_, p);
-    else return (Vector<T>)_mm512_maskz_loadu_pd(__mmask8(mask_), p);
+    if constexpr (sizeof(T) == 4)
+      return (Vector<T>)_mm512_maskz_loadu_ps(mask_, p);
+    else
+      return (Vector<T>)_mm512_maskz_loadu_pd(__mmask8(mask_), p);
   }
   void store(T* p, Vector<T> v) const {
-    if constexpr (sizeof(T) == 4) _mm512_mask_storeu_ps(p, mask_, (__m512)v);
-    else _mm512_mask_storeu_pd(p, __mmask8(mask_), (__m512d)v);
+    if constexpr (sizeof(T) == 4)
+      _mm512_mask_storeu_ps(p, mask_, (__m512)v);
+    else
+      _mm512_mask_storeu_pd(p, __mmask8(mask_), (__m512d)v);
   }
 
  private:
@@ -54,12 +72,16 @@ template <class T> class Lanes {
     mask_ = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(table + 8 - n * int(sizeof(T) / 4)));
   }
   Vector<T> load(const T* p) const {
-    if constexpr (sizeof(T) == 4) return (Vector<T>)_mm256_maskload_ps(p, mask_);
-    else return (Vector<T>)_mm256_maskload_pd(p, mask_);
+    if constexpr (sizeof(T) == 4)
+      return (Vector<T>)_mm256_maskload_ps(p, mask_);
+    else
+      return (Vector<T>)_mm256_maskload_pd(p, mask_);
   }
   void store(T* p, Vector<T> v) const {
-    if constexpr (sizeof(T) == 4) _mm256_maskstore_ps(p, mask_, (__m256)v);
-    else _mm256_maskstore_pd(p, mask_, (__m256d)v);
+    if constexpr (sizeof(T) == 4)
+      _mm256_maskstore_ps(p, mask_, (__m256)v);
+    else
+      _mm256_maskstore_pd(p, mask_, (__m256d)v);
   }
 
  private:
@@ -80,7 +102,8 @@ template <class T> class Lanes {
 
 // Operands of one tile. Packed panels have constant strides (rows: kTileRows apart per k, columns: kTileColumns) and
 // zeros where the matrix ends; unpacked ones are read where they lie, the last vector of B under a mask.
-template <class T> struct Tile {
+template <class T>
+struct Tile {
   int64_t k;
   const T* a;
   int64_t a_row, a_col;
@@ -92,7 +115,8 @@ template <class T> struct Tile {
   const T* bias;
 };
 
-template <class T, int Rows, int Vectors, bool Packed> void tile(const Tile<T>& t, int last_lanes) {
+template <class T, int Rows, int Vectors, bool Packed>
+void tile(const Tile<T>& t, int last_lanes) {
   constexpr int L = kLanes<T>;
   const Lanes<T> last(last_lanes);
   Vector<T> acc[Rows][Vectors] = {};
@@ -103,8 +127,7 @@ template <class T, int Rows, int Vectors, bool Packed> void tile(const Tile<T>& 
   for (int64_t p = 0; p < t.k; p++) {
     Vector<T> bv[Vectors];
 #pragma GCC unroll 2
-    for (int j = 0; j < Vectors; j++)
-      bv[j] = Packed || j + 1 < Vectors ? load(b + j * L) : last.load(b + j * L);
+    for (int j = 0; j < Vectors; j++) bv[j] = Packed || j + 1 < Vectors ? load(b + j * L) : last.load(b + j * L);
 #pragma GCC unroll 12
     for (int i = 0; i < Rows; i++) {
       Vector<T> av = broadcast(a[i * a_row]);
@@ -126,20 +149,25 @@ template <class T, int Rows, int Vectors, bool Packed> void tile(const Tile<T>& 
       Vector<T> v = acc[i][j] * alpha;
       if (t.bias) v += bias;
       if (t.beta != T(0)) v += beta * (partial ? last.load(c) : load(c));
-      if (partial) last.store(c, v);
-      else store(c, v);
+      if (partial)
+        last.store(c, v);
+      else
+        store(c, v);
     }
   }
 }
 
 // tile<> with run-time extents: rows <= kTileRows, columns <= kTileColumns.
-template <class T, bool Packed, int Rows = kTileRows> inline void run_tile(const Tile<T>& t, int rows, int columns) {
+template <class T, bool Packed, int Rows = kTileRows>
+inline void run_tile(const Tile<T>& t, int rows, int columns) {
   if constexpr (Rows > 1) {
     if (rows < Rows) return run_tile<T, Packed, Rows - 1>(t, rows, columns);
   }
   constexpr int L = kLanes<T>;
-  if (columns > L) tile<T, Rows, 2, Packed>(t, columns - L);
-  else tile<T, Rows, 1, Packed>(t, columns);
+  if (columns > L)
+    tile<T, Rows, 2, Packed>(t, columns - L);
+  else
+    tile<T, Rows, 1, Packed>(t, columns);
 }
 
 #if defined(__AVX2__)
@@ -209,7 +237,8 @@ void pack_panel(int64_t k, int width, const S* src, int64_t stride_lane, int64_t
 }
 
 // The sum of all lanes, by halves.
-template <class V> inline auto sum_lanes(V v) {
+template <class V>
+inline auto sum_lanes(V v) {
   using T = std::remove_cvref_t<decltype(v[0])>;
   if constexpr (sizeof(V) == 2 * sizeof(T)) {
     return v[0] + v[1];

@@ -27,7 +27,8 @@ bool onednn_sgemm(int64_t m, int64_t n, int64_t k, const float* a, int64_t a_row
     parallel_for(0, m, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
         float* row = c + i * ldc;
-        if (beta == 0) std::copy(bias, bias + n, row);
+        if (beta == 0)
+          std::copy(bias, bias + n, row);
         else
           for (int64_t j = 0; j < n; j++) row[j] = beta * row[j] + bias[j];
       }
@@ -36,11 +37,12 @@ bool onednn_sgemm(int64_t m, int64_t n, int64_t k, const float* a, int64_t a_row
   }
   onednn::stream();
   const bool at = a_col != 1, bt = b_col != 1;
-  return dnnl_sgemm(at ? 'T' : 'N', bt ? 'T' : 'N', m, n, k, alpha, a, at ? a_col : a_row, b, bt ? b_col : b_row, beta, c,
-                    ldc) == dnnl_success;
+  return dnnl_sgemm(at ? 'T' : 'N', bt ? 'T' : 'N', m, n, k, alpha, a, at ? a_col : a_row, b, bt ? b_col : b_row, beta,
+                    c, ldc) == dnnl_success;
 }
 
-template <class T> bool onednn_matmul16(const Gemm<T>& g) {
+template <class T>
+bool onednn_matmul16(const Gemm<T>& g) {
   if (g.m * g.n * g.k < kMatmulWork || g.alpha != 1 || g.beta != 0) return false;
   if (!plain(g.m, g.k, g.a_row, g.a_col) || !plain(g.k, g.n, g.b_row, g.b_col)) return false;
   using namespace onednn;
@@ -63,7 +65,10 @@ template <class T> bool onednn_matmul16(const Gemm<T>& g) {
   });
   if (!p) return false;
   const auto& l = p->layouts;
-  execute(*p, {{DNNL_ARG_SRC, &l[0], g.a}, {DNNL_ARG_WEIGHTS, &l[1], g.b}, {DNNL_ARG_BIAS, &l[3], g.bias}, {DNNL_ARG_DST, &l[2], g.c}});
+  execute(*p, {{DNNL_ARG_SRC, &l[0], g.a},
+               {DNNL_ARG_WEIGHTS, &l[1], g.b},
+               {DNNL_ARG_BIAS, &l[3], g.bias},
+               {DNNL_ARG_DST, &l[2], g.c}});
   return true;
 }
 

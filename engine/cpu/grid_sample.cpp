@@ -11,13 +11,15 @@ namespace {
 
 // What one dimension contributes: up to four indices (-1: outside, where the input counts as 0), their weights, and the
 // weights' derivatives by the grid's coordinate.
-template <class T> struct Axis {
+template <class T>
+struct Axis {
   int count;
   int64_t index[4];
   T weight[4], slope[4];
 };
 
-template <class T> class Sampler {
+template <class T>
+class Sampler {
  public:
   explicit Sampler(const GridSampleCall& c) : c_(c) {
     volume_ = 1;
@@ -166,11 +168,15 @@ template <class T> class Sampler {
 
 void grid_sample(const GridSampleCall& c) {
   auto run = [&](auto&& sampler) {
-    if (c.go) sampler.backward();
-    else sampler.forward();
+    if (c.go)
+      sampler.backward();
+    else
+      sampler.forward();
   };
-  if (c.type == DType::Float64) run(Sampler<double>(c));
-  else run(Sampler<float>(c));
+  if (c.type == DType::Float64)
+    run(Sampler<double>(c));
+  else
+    run(Sampler<float>(c));
 }
 
 }  // namespace lampas::cpu

@@ -1,7 +1,8 @@
-// Reading and writing elements at positions that are data. Positions have been checked; nothing here can go out of bounds.
+// Reading and writing elements at positions that are data. Positions have been checked; nothing here can go out of
+// bounds.
 //
-// Writes to one place happen in the order of the positions, whatever the number of threads: threads share out the dimensions
-// that are not indexed, never the positions.
+// Writes to one place happen in the order of the positions, whatever the number of threads: threads share out the
+// dimensions that are not indexed, never the positions.
 #include "cpu/indexing.h"
 
 #include <cstring>
@@ -43,54 +44,94 @@ void index_offsets(const IndexOffsetsCall& c) {
 
 namespace {
 
-template <class T> T add(T a, T b) {
-  if constexpr (std::is_same_v<T, bool>) return a || b;
-  else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return T(float(a) + float(b));
-  else return T(a + b);
+template <class T>
+T add(T a, T b) {
+  if constexpr (std::is_same_v<T, bool>)
+    return a || b;
+  else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+    return T(float(a) + float(b));
+  else
+    return T(a + b);
 }
-template <class T> T multiply(T a, T b) {
-  if constexpr (std::is_same_v<T, bool>) return a && b;
-  else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return T(float(a) * float(b));
-  else return T(a * b);
+template <class T>
+T multiply(T a, T b) {
+  if constexpr (std::is_same_v<T, bool>)
+    return a && b;
+  else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+    return T(float(a) * float(b));
+  else
+    return T(a * b);
 }
-template <class T> constexpr bool kOrdered = !std::is_same_v<T, complex64> && !std::is_same_v<T, complex128>;
-template <class T> bool is_nan(T v) {
-  if constexpr (std::is_integral_v<T>) return false;
-  else return float(v) != float(v);
+template <class T>
+constexpr bool kOrdered = !std::is_same_v<T, complex64> && !std::is_same_v<T, complex128>;
+template <class T>
+bool is_nan(T v) {
+  if constexpr (std::is_integral_v<T>)
+    return false;
+  else
+    return float(v) != float(v);
 }
-template <class T> T larger(T a, T b) {
-  if constexpr (kOrdered<T>) return is_nan(a) ? a : is_nan(b) || b > a ? b : a;
-  else return a;
+template <class T>
+T larger(T a, T b) {
+  if constexpr (kOrdered<T>)
+    return is_nan(a) ? a : is_nan(b) || b > a ? b : a;
+  else
+    return a;
 }
-template <class T> T smaller(T a, T b) {
-  if constexpr (kOrdered<T>) return is_nan(a) ? a : is_nan(b) || b < a ? b : a;
-  else return a;
+template <class T>
+T smaller(T a, T b) {
+  if constexpr (kOrdered<T>)
+    return is_nan(a) ? a : is_nan(b) || b < a ? b : a;
+  else
+    return a;
 }
 
 // What happens between an element of the indexed tensor and one of the other.
 struct Reads {
-  template <class T> static void run(T& indexed, T& other) { other = indexed; }
+  template <class T>
+  static void run(T& indexed, T& other) {
+    other = indexed;
+  }
 };
 struct Writes {
-  template <class T> static void run(T& indexed, T& other) { indexed = other; }
+  template <class T>
+  static void run(T& indexed, T& other) {
+    indexed = other;
+  }
 };
 struct Adds {
-  template <class T> static void run(T& indexed, T& other) { indexed = add(indexed, other); }
+  template <class T>
+  static void run(T& indexed, T& other) {
+    indexed = add(indexed, other);
+  }
 };
 struct Multiplies {
-  template <class T> static void run(T& indexed, T& other) { indexed = multiply(indexed, other); }
+  template <class T>
+  static void run(T& indexed, T& other) {
+    indexed = multiply(indexed, other);
+  }
 };
 struct Maxes {
-  template <class T> static void run(T& indexed, T& other) { indexed = larger(indexed, other); }
+  template <class T>
+  static void run(T& indexed, T& other) {
+    indexed = larger(indexed, other);
+  }
 };
 struct Mins {
-  template <class T> static void run(T& indexed, T& other) { indexed = smaller(indexed, other); }
+  template <class T>
+  static void run(T& indexed, T& other) {
+    indexed = smaller(indexed, other);
+  }
 };
 
-template <class T> T& at(char* p, int64_t offset) { return *reinterpret_cast<T*>(p + offset); }
+template <class T>
+T& at(char* p, int64_t offset) {
+  return *reinterpret_cast<T*>(p + offset);
+}
 
 // n elements in a row on both sides.
-template <class T, class F> void along(char* indexed, int64_t indexed_step, char* other, int64_t other_step, int64_t n) {
+template <class T, class F>
+void along(char* indexed, int64_t indexed_step, char* other, int64_t other_step, int64_t n) {
   if (indexed_step == sizeof(T) && other_step == sizeof(T)) {
     if constexpr (std::is_same_v<F, Reads>) {
       std::memcpy(other, indexed, size_t(n) * sizeof(T));
@@ -107,8 +148,11 @@ template <class T, class F> void along(char* indexed, int64_t indexed_step, char
   for (int64_t k = 0; k < n; k++) F::run(at<T>(indexed, k * indexed_step), at<T>(other, k * other_step));
 }
 
-// Walks the flattened range [begin, end) of dimensions [first, ndim), in runs along `first`: f(index in `first`, length, offsets).
-template <class F> void for_runs(int ndim, const int64_t* sizes, const int64_t* const* strides, int operands, int first, int64_t begin, int64_t end, F&& f) {
+// Walks the flattened range [begin, end) of dimensions [first, ndim), in runs along `first`: f(index in `first`,
+// length, offsets).
+template <class F>
+void for_runs(int ndim, const int64_t* sizes, const int64_t* const* strides, int operands, int first, int64_t begin,
+              int64_t end, F&& f) {
   int64_t offset[3] = {};
   if (first >= ndim) {
     f(0, end - begin, offset);
@@ -127,14 +171,17 @@ template <class F> void for_runs(int ndim, const int64_t* sizes, const int64_t* 
   }
 }
 
-template <class T, class F> void run_index(const IndexCall& c) {
+template <class T, class F>
+void run_index(const IndexCall& c) {
   int64_t others = 1;
   for (int d = 0; d < c.ndim; d++) others *= c.sizes[d];
   if (others == 0 || c.n == 0) return;
   const int64_t* strides[2] = {c.indexed_strides, c.other_strides};
   constexpr bool reads = std::is_same_v<F, Reads>;
   constexpr int64_t item = sizeof(T);
-  bool rows = c.ndim > 0 && (c.indexed_strides[0] == item && c.other_strides[0] == item ? c.sizes[0] >= 4 || c.sizes[0] >= c.n : c.sizes[0] > 4 * c.n);
+  bool rows =
+      c.ndim > 0 && (c.indexed_strides[0] == item && c.other_strides[0] == item ? c.sizes[0] >= 4 || c.sizes[0] >= c.n
+                                                                                : c.sizes[0] > 4 * c.n);
   int64_t row = c.ndim ? c.sizes[0] : 1;
   Unlocked unlocked(others * c.n);
   if (rows && reads && others / row * c.n >= 4) {
@@ -149,7 +196,8 @@ template <class T, class F> void run_index(const IndexCall& c) {
           rest /= c.sizes[d];
         }
         at += stop - i;
-        for (; i < stop; i++) along<T, F>(x + c.offsets[i], c.indexed_strides[0], y + i * c.step, c.other_strides[0], row);
+        for (; i < stop; i++)
+          along<T, F>(x + c.offsets[i], c.indexed_strides[0], y + i * c.step, c.other_strides[0], row);
       }
     });
   } else if (rows) {
@@ -157,7 +205,8 @@ template <class T, class F> void run_index(const IndexCall& c) {
     parallel_for(0, others, std::max<int64_t>(16, kGrain / c.n), [&](int64_t begin, int64_t end) {
       for_runs(c.ndim, c.sizes, strides, 2, 0, begin, end, [&](int64_t, int64_t length, const int64_t* o) {
         for (int64_t i = 0; i < c.n; i++)
-          along<T, F>(c.indexed + o[0] + c.offsets[i], c.indexed_strides[0], c.other + o[1] + i * c.step, c.other_strides[0], length);
+          along<T, F>(c.indexed + o[0] + c.offsets[i], c.indexed_strides[0], c.other + o[1] + i * c.step,
+                      c.other_strides[0], length);
       });
     });
   } else {
@@ -189,7 +238,8 @@ template <class T, class F> void run_index(const IndexCall& c) {
   }
 }
 
-template <class T, class F> void run_gather(const GatherCall& c) {
+template <class T, class F>
+void run_gather(const GatherCall& c) {
   const int64_t* strides[3] = {c.index_strides, c.other_strides, c.indexed_strides};
   int64_t others = 1;
   for (int d = 1; d < c.ndim; d++) others *= c.sizes[d];
@@ -199,7 +249,8 @@ template <class T, class F> void run_gather(const GatherCall& c) {
   const char* index = reinterpret_cast<const char*>(c.index);
   // Dimension 0 is the one that is indexed; it goes innermost only where the index lies contiguous along it.
   bool inner = c.index_strides[0] == int64_t(sizeof(int64_t)) && n > 1;
-  int64_t si = c.ndim > 1 ? c.index_strides[1] : 0, so = c.ndim > 1 ? c.other_strides[1] : 0, sx = c.ndim > 1 ? c.indexed_strides[1] : 0;
+  int64_t si = c.ndim > 1 ? c.index_strides[1] : 0, so = c.ndim > 1 ? c.other_strides[1] : 0,
+          sx = c.ndim > 1 ? c.indexed_strides[1] : 0;
   int64_t di = c.index_strides[0], other_step = c.other_strides[0], step = c.indexed_strides[0];
   // count elements whose indices, partners and tables lie at constant distances
   auto line = [step](const char* i, int64_t i_step, char* y, int64_t y_step, char* x, int64_t x_step, int64_t count) {
@@ -214,7 +265,8 @@ template <class T, class F> void run_gather(const GatherCall& c) {
       }
       return;
     }
-    for (int64_t k = 0; k < count; k++, i += i_step, y += y_step, x += x_step) F::run(at<T>(x, *reinterpret_cast<const int64_t*>(i) * step), at<T>(y, 0));
+    for (int64_t k = 0; k < count; k++, i += i_step, y += y_step, x += x_step)
+      F::run(at<T>(x, *reinterpret_cast<const int64_t*>(i) * step), at<T>(y, 0));
   };
   parallel_for(0, others, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
     for_runs(c.ndim, c.sizes, strides, 3, 1, begin, end, [&](int64_t, int64_t length, const int64_t* o) {
@@ -232,19 +284,27 @@ template <class T, class F> void run_gather(const GatherCall& c) {
 
 void index(const IndexCall& c) {
   if (c.mode == IndexMode::Read || c.mode == IndexMode::Write)
-    return dispatch_size(item_size(c.type), [&]<class T>(TypeTag<T>) { c.mode == IndexMode::Read ? run_index<T, Reads>(c) : run_index<T, Writes>(c); });
+    return dispatch_size(item_size(c.type), [&]<class T>(TypeTag<T>) {
+      c.mode == IndexMode::Read ? run_index<T, Reads>(c) : run_index<T, Writes>(c);
+    });
   dispatch(c.type, [&]<class T>(TypeTag<T>) { run_index<T, Adds>(c); });
 }
 
 void gather(const GatherCall& c) {
   if (c.mode == IndexMode::Read || c.mode == IndexMode::Write)
-    return dispatch_size(item_size(c.type), [&]<class T>(TypeTag<T>) { c.mode == IndexMode::Read ? run_gather<T, Reads>(c) : run_gather<T, Writes>(c); });
+    return dispatch_size(item_size(c.type), [&]<class T>(TypeTag<T>) {
+      c.mode == IndexMode::Read ? run_gather<T, Reads>(c) : run_gather<T, Writes>(c);
+    });
   dispatch(c.type, [&]<class T>(TypeTag<T>) {
     switch (c.mode) {
-      case IndexMode::Add: return run_gather<T, Adds>(c);
-      case IndexMode::Multiply: return run_gather<T, Multiplies>(c);
-      case IndexMode::Max: return run_gather<T, Maxes>(c);
-      default: return run_gather<T, Mins>(c);
+      case IndexMode::Add:
+        return run_gather<T, Adds>(c);
+      case IndexMode::Multiply:
+        return run_gather<T, Multiplies>(c);
+      case IndexMode::Max:
+        return run_gather<T, Maxes>(c);
+      default:
+        return run_gather<T, Mins>(c);
     }
   });
 }

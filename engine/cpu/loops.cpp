@@ -10,7 +10,8 @@ BlockFn kernels[size_t(Ew::Count)][kDTypes];
 
 constexpr int64_t kBlock = 1024;  // elements staged at a time: a few operands of these stay in the first-level cache
 
-template <class From, class To> void convert_block(const void* from, void* to, int64_t n) {
+template <class From, class To>
+void convert_block(const void* from, void* to, int64_t n) {
   const From* f = static_cast<const From*>(from);
   To* t = static_cast<To*>(to);
   for (int64_t i = 0; i < n; i++) t[i] = convert<To>(f[i]);
@@ -38,7 +39,8 @@ void copy_strided(const char* from, int64_t from_stride, char* to, int64_t to_st
 }
 
 // Visits elements [begin, end) of a loop's linear order as runs along dimension 0: visit(position, offsets, length).
-template <class F> void for_runs(const Loop& l, int arg, int64_t begin, int64_t end, F&& visit) {
+template <class F>
+void for_runs(const Loop& l, int arg, int64_t begin, int64_t end, F&& visit) {
   int64_t index[Loop::kMaxDims], rest = begin, offset = 0;
   const int64_t* strides = l.args[arg].strides;
   for (int d = 0; d < l.ndim; d++) {
@@ -85,7 +87,8 @@ struct Runner {
     if (all_direct) {
       char* p[5];
       for (int a = 0; a < l.count; a++)
-        p[a] = constant[a] ? const_cast<char*>(values[a]) : l.args[a].data + begin * int64_t(item_size(l.args[a].dtype));
+        p[a] =
+            constant[a] ? const_cast<char*>(values[a]) : l.args[a].data + begin * int64_t(item_size(l.args[a].dtype));
       fn(p, constant, end - begin, params);
       return;
     }

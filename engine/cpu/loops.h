@@ -24,14 +24,17 @@ void register_ternary_kernels();
 namespace detail {
 
 // Plain loops the compiler vectorises. Out and In are the kernel's result and input types.
-template <class Out, class In, class F> void map1(char* const* p, const bool* single, int64_t n, const EwParams& q) {
+template <class Out, class In, class F>
+void map1(char* const* p, const bool* single, int64_t n, const EwParams& q) {
   Out* __restrict y = reinterpret_cast<Out*>(p[0]);
   const In* x = reinterpret_cast<const In*>(p[1]);
   F f;
   if (single[1]) {
     Out v;
-    if constexpr (std::is_invocable_v<F, In, const EwParams&>) v = f(*x, q);
-    else v = f(*x);
+    if constexpr (std::is_invocable_v<F, In, const EwParams&>)
+      v = f(*x, q);
+    else
+      v = f(*x);
     for (int64_t i = 0; i < n; i++) y[i] = v;
     return;
   }
@@ -42,14 +45,17 @@ template <class Out, class In, class F> void map1(char* const* p, const bool* si
   }
 }
 
-template <class Out, class In, class F> void map2(char* const* p, const bool* single, int64_t n, const EwParams& q) {
+template <class Out, class In, class F>
+void map2(char* const* p, const bool* single, int64_t n, const EwParams& q) {
   Out* y = reinterpret_cast<Out*>(p[0]);
   const In* a = reinterpret_cast<const In*>(p[1]);
   const In* b = reinterpret_cast<const In*>(p[2]);
   F f;
   auto call = [&](In u, In v) -> Out {
-    if constexpr (std::is_invocable_v<F, In, In, const EwParams&>) return f(u, v, q);
-    else return f(u, v);
+    if constexpr (std::is_invocable_v<F, In, In, const EwParams&>)
+      return f(u, v, q);
+    else
+      return f(u, v);
   };
   if (single[1] && single[2]) {
     const Out v = call(*a, *b);
@@ -69,15 +75,18 @@ template <class Out, class In, class F> void map2(char* const* p, const bool* si
 }
 
 // Kernels written on whole vectors (transcendental functions).
-template <class T, class F> void vmap1(char* const* p, const bool* single, int64_t n, const EwParams& q) {
+template <class T, class F>
+void vmap1(char* const* p, const bool* single, int64_t n, const EwParams& q) {
   using V = simd::Vec<T>;
   constexpr int W = simd::kLanes<V>;
   char* y = p[0];
   const char* x = p[1];
   F f;
   auto call = [&](V v) -> V {
-    if constexpr (std::is_invocable_v<F, V, const EwParams&>) return f(v, q);
-    else return f(v);
+    if constexpr (std::is_invocable_v<F, V, const EwParams&>)
+      return f(v, q);
+    else
+      return f(v);
   };
   if (single[1]) {
     T value;
@@ -97,13 +106,16 @@ template <class T, class F> void vmap1(char* const* p, const bool* single, int64
   }
 }
 
-template <class T, class F> void vmap2(char* const* p, const bool* single, int64_t n, const EwParams& q) {
+template <class T, class F>
+void vmap2(char* const* p, const bool* single, int64_t n, const EwParams& q) {
   using V = simd::Vec<T>;
   constexpr int W = simd::kLanes<V>;
   F f;
   auto call = [&](V a, V b) -> V {
-    if constexpr (std::is_invocable_v<F, V, V, const EwParams&>) return f(a, b, q);
-    else return f(a, b);
+    if constexpr (std::is_invocable_v<F, V, V, const EwParams&>)
+      return f(a, b, q);
+    else
+      return f(a, b);
   };
   V lone[2]{};
   for (int k = 0; k < 2; k++)
@@ -115,8 +127,10 @@ template <class T, class F> void vmap2(char* const* p, const bool* single, int64
   auto get = [&](int k, int64_t i, int64_t count) {
     if (single[k + 1]) return lone[k];
     V v{};
-    if (count == W) v = simd::load<V>(p[k + 1] + i * sizeof(T));
-    else std::memcpy(&v, p[k + 1] + i * sizeof(T), count * sizeof(T));
+    if (count == W)
+      v = simd::load<V>(p[k + 1] + i * sizeof(T));
+    else
+      std::memcpy(&v, p[k + 1] + i * sizeof(T), count * sizeof(T));
     return v;
   };
   int64_t i = 0;
@@ -130,30 +144,37 @@ template <class T, class F> void vmap2(char* const* p, const bool* single, int64
 }  // namespace detail
 
 // Registration: a stateless functor for each type of a list.
-template <class... T> struct Types {};
+template <class... T>
+struct Types {};
 using Floats = Types<float, double>;
 using Complexes = Types<complex64, complex128>;
 using FloatsAndComplexes = Types<float, double, complex64, complex128>;
 using Integers = Types<uint8_t, int8_t, int16_t, int32_t, int64_t>;
 using Bools = Types<bool>;
 
-template <class... T, class F> void unary_kernel(Ew op, Types<T...>, F) {
+template <class... T, class F>
+void unary_kernel(Ew op, Types<T...>, F) {
   ((kernel(op, dtype_of<T>) = &detail::map1<T, T, F>), ...);
 }
-template <class Out, class... T, class F> void unary_kernel_to(Ew op, Types<T...>, F) {
+template <class Out, class... T, class F>
+void unary_kernel_to(Ew op, Types<T...>, F) {
   ((kernel(op, dtype_of<T>) = &detail::map1<Out, T, F>), ...);
 }
-template <class... T, class F> void binary_kernel(Ew op, Types<T...>, F) {
+template <class... T, class F>
+void binary_kernel(Ew op, Types<T...>, F) {
   ((kernel(op, dtype_of<T>) = &detail::map2<T, T, F>), ...);
 }
-template <class Out, class... T, class F> void binary_kernel_to(Ew op, Types<T...>, F) {
+template <class Out, class... T, class F>
+void binary_kernel_to(Ew op, Types<T...>, F) {
   ((kernel(op, dtype_of<T>) = &detail::map2<Out, T, F>), ...);
 }
-template <class F> void vector_kernel(Ew op, F) {
+template <class F>
+void vector_kernel(Ew op, F) {
   kernel(op, DType::Float32) = &detail::vmap1<float, F>;
   kernel(op, DType::Float64) = &detail::vmap1<double, F>;
 }
-template <class F> void vector_kernel2(Ew op, F) {
+template <class F>
+void vector_kernel2(Ew op, F) {
   kernel(op, DType::Float32) = &detail::vmap2<float, F>;
   kernel(op, DType::Float64) = &detail::vmap2<double, F>;
 }

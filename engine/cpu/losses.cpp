@@ -17,18 +17,22 @@ namespace {
 using simd::load;
 using simd::splat;
 
-template <class T> using Compute = std::conditional_t<std::is_same_v<T, double>, double, float>;
-template <class R> inline constexpr int64_t W = simd::kLanes<simd::Vec<R>>;
+template <class T>
+using Compute = std::conditional_t<std::is_same_v<T, double>, double, float>;
+template <class R>
+inline constexpr int64_t W = simd::kLanes<simd::Vec<R>>;
 
 // A vector of which the first `count` lanes are x[0 ...], the others `rest`.
-template <class R> simd::Vec<R> take(const R* x, int64_t count, R rest) {
+template <class R>
+simd::Vec<R> take(const R* x, int64_t count, R rest) {
   if (count >= W<R>) return load<simd::Vec<R>>(x);
   simd::Vec<R> v;
   for (int k = 0; k < W<R>; k++) v[k] = k < count ? x[k] : rest;
   return v;
 }
 
-template <class R> R largest(const R* x, int64_t n) {
+template <class R>
+R largest(const R* x, int64_t n) {
   using V = simd::Vec<R>;
   constexpr R lowest = -std::numeric_limits<R>::infinity();
   V m = take<R>(x, n, lowest);
@@ -41,21 +45,24 @@ template <class R> R largest(const R* x, int64_t n) {
   return best;
 }
 
-template <class R> double sum_exp(const R* x, int64_t n, R max) {
+template <class R>
+double sum_exp(const R* x, int64_t n, R max) {
   using V = simd::Vec<R>;
   constexpr int64_t kFlush = 4096;  // terms summed in single precision
   double sum = 0;
   for (int64_t b = 0; b < n; b += kFlush) {
     V s{};
     int64_t end = std::min(n, b + kFlush);
-    for (int64_t i = b; i < end; i += W<R>) s += simd::fast_exp(take<R>(x + i, end - i, -std::numeric_limits<R>::infinity()) - splat<V>(max));
+    for (int64_t i = b; i < end; i += W<R>)
+      s += simd::fast_exp(take<R>(x + i, end - i, -std::numeric_limits<R>::infinity()) - splat<V>(max));
     for (int k = 0; k < W<R>; k++) sum += s[k];
   }
   return sum;
 }
 
 // The classes of one position as numbers to compute with: x itself, or a copy in `buffer`.
-template <class T> const Compute<T>* as_computed(const T* x, int64_t n, Compute<T>* buffer) {
+template <class T>
+const Compute<T>* as_computed(const T* x, int64_t n, Compute<T>* buffer) {
   if constexpr (std::is_same_v<T, Compute<T>>) {
     return x;
   } else {
@@ -64,7 +71,8 @@ template <class T> const Compute<T>* as_computed(const T* x, int64_t n, Compute<
   }
 }
 
-template <class T> struct Entropy {
+template <class T>
+struct Entropy {
   using R = Compute<T>;
   using V = simd::Vec<R>;
   const CrossEntropyCall& c;
@@ -74,7 +82,8 @@ template <class T> struct Entropy {
   int64_t target(int64_t at) const {
     int64_t t = c.byte_target ? static_cast<const uint8_t*>(c.target)[at] : static_cast<const int64_t*>(c.target)[at];
     if (t == c.ignore) return -1;
-    CHECK_KIND(Index, t >= 0 && t < c.classes, "Target ", t, " is out of bounds. It must be a class from 0 to ", c.classes - 1);
+    CHECK_KIND(Index, t >= 0 && t < c.classes, "Target ", t, " is out of bounds. It must be a class from 0 to ",
+               c.classes - 1);
     return t;
   }
   double weight(int64_t t) const { return c.weight ? c.weight[t] : 1; }
@@ -83,7 +92,9 @@ template <class T> struct Entropy {
   }
   int64_t place(int64_t n, int64_t s) const { return n * c.strides[0] + s * c.strides[2]; }
 
-  struct Total { double sum = 0, weight = 0; };
+  struct Total {
+    double sum = 0, weight = 0;
+  };
 
   // One position's loss from log(sum(exp(x))) - max and max.
   void score(int64_t at, const T* row, double log_sum, double max, Total& total) const {
@@ -136,13 +147,16 @@ template <class T> struct Entropy {
 
   // Positions that lie side by side for each class: tiles of them stay in the first-level cache.
   static constexpr int64_t kTile = 256;
-  struct Tile { alignas(64) R x[kTile], a[kTile], b[kTile]; };
+  struct Tile {
+    alignas(64) R x[kTile], a[kTile], b[kTile];
+  };
 
   void load_tile(const T* from, int64_t count, R* to) const {
     for (int64_t j = 0; j < count; j++) to[j] = R(from[j]);
   }
   int64_t tiles() const { return (c.space + kTile - 1) / kTile; }
-  template <class F> void each_tile(int64_t b, int64_t e, F&& f) const {
+  template <class F>
+  void each_tile(int64_t b, int64_t e, F&& f) const {
     for (int64_t i = b; i < e; i++) {
       int64_t n = i / tiles(), s = i % tiles() * kTile;
       f(n, s, std::min(kTile, c.space - s));
@@ -184,9 +198,11 @@ template <class T> struct Entropy {
       for (int64_t k = 0; k < c.classes; k++) {
         int64_t at = place(n, s) + k * c.strides[1];
         load_tile(x + at, count, t.x);
-        for (int64_t j = 0; j < count; j += W<R>) simd::store(t.x + j, simd::fast_exp(load<V>(t.x + j) - load<V>(t.a + j)) * load<V>(t.b + j));
+        for (int64_t j = 0; j < count; j += W<R>)
+          simd::store(t.x + j, simd::fast_exp(load<V>(t.x + j) - load<V>(t.a + j)) * load<V>(t.b + j));
         T* g = static_cast<T*>(c.gx) + at;
-        for (int64_t j = 0; j < count; j++) g[j] = classes[j] < 0 ? T(0) : T(classes[j] == k ? t.x[j] - t.b[j] : t.x[j]);
+        for (int64_t j = 0; j < count; j++)
+          g[j] = classes[j] < 0 ? T(0) : T(classes[j] == k ? t.x[j] - t.b[j] : t.x[j]);
       }
     });
   }
@@ -203,7 +219,8 @@ template <class T> struct Entropy {
   }
 
   // Totals of parts of fixed size, added in order: the same for any number of threads.
-  template <class F> void in_parts(int64_t count, int64_t part, F&& f) const {
+  template <class F>
+  void in_parts(int64_t count, int64_t part, F&& f) const {
     int64_t parts = (count + part - 1) / part;
     std::vector<Total> totals(static_cast<size_t>(parts));
     parallel_for(0, parts, 1, [&](int64_t b, int64_t e) {
@@ -219,24 +236,35 @@ template <class T> struct Entropy {
 
   void forward() const {
     int64_t positions = c.n * c.space;
-    if (c.normalized) in_parts(positions, kGrain, [&](int64_t b, int64_t e, Total& t) { chosen(b, e, t); });
-    else if (by_rows()) in_parts(positions, part_of(c.classes), [&](int64_t b, int64_t e, Total& t) { rows(b, e, t); });
-    else in_parts(c.n * tiles(), part_of(c.classes * kTile), [&](int64_t b, int64_t e, Total& t) { columns(b, e, t); });
+    if (c.normalized)
+      in_parts(positions, kGrain, [&](int64_t b, int64_t e, Total& t) { chosen(b, e, t); });
+    else if (by_rows())
+      in_parts(positions, part_of(c.classes), [&](int64_t b, int64_t e, Total& t) { rows(b, e, t); });
+    else
+      in_parts(c.n * tiles(), part_of(c.classes * kTile), [&](int64_t b, int64_t e, Total& t) { columns(b, e, t); });
   }
   void backward() const {
     int64_t positions = c.n * c.space;
-    if (c.normalized) parallel_for(0, positions, kGrain, [&](int64_t b, int64_t e) { chosen_backward(b, e); });
-    else if (by_rows()) parallel_for(0, positions, part_of(c.classes), [&](int64_t b, int64_t e) { rows_backward(b, e); });
-    else parallel_for(0, c.n * tiles(), part_of(c.classes * kTile), [&](int64_t b, int64_t e) { columns_backward(b, e); });
+    if (c.normalized)
+      parallel_for(0, positions, kGrain, [&](int64_t b, int64_t e) { chosen_backward(b, e); });
+    else if (by_rows())
+      parallel_for(0, positions, part_of(c.classes), [&](int64_t b, int64_t e) { rows_backward(b, e); });
+    else
+      parallel_for(0, c.n * tiles(), part_of(c.classes * kTile), [&](int64_t b, int64_t e) { columns_backward(b, e); });
   }
 };
 
-template <class F> void dispatch_floats(DType d, F&& f) {
+template <class F>
+void dispatch_floats(DType d, F&& f) {
   switch (d) {
-    case DType::Float16: return f(TypeTag<Half>{});
-    case DType::BFloat16: return f(TypeTag<BFloat16>{});
-    case DType::Float64: return f(TypeTag<double>{});
-    default: return f(TypeTag<float>{});
+    case DType::Float16:
+      return f(TypeTag<Half>{});
+    case DType::BFloat16:
+      return f(TypeTag<BFloat16>{});
+    case DType::Float64:
+      return f(TypeTag<double>{});
+    default:
+      return f(TypeTag<float>{});
   }
 }
 
@@ -266,7 +294,8 @@ double pair_sum(Ew op, DType type, const void* a, const void* b, int64_t n, cons
         double sum = 0;
         for (int64_t i = part * kPart, end = std::min(n, i + kPart); i < end; i += kBlock) {
           int64_t count = std::min(kBlock, end - i);
-          char* p[3] = {reinterpret_cast<char*>(block), const_cast<char*>(static_cast<const char*>(a)) + i * int64_t(sizeof(R)),
+          char* p[3] = {reinterpret_cast<char*>(block),
+                        const_cast<char*>(static_cast<const char*>(a)) + i * int64_t(sizeof(R)),
                         const_cast<char*>(static_cast<const char*>(b)) + i * int64_t(sizeof(R))};
           f(p, single, count, params);
           V s[2]{};
@@ -278,8 +307,10 @@ double pair_sum(Ew op, DType type, const void* a, const void* b, int64_t n, cons
       }
     });
   };
-  if (type == DType::Float64) run(TypeTag<double>{});
-  else run(TypeTag<float>{});
+  if (type == DType::Float64)
+    run(TypeTag<double>{});
+  else
+    run(TypeTag<float>{});
   double total = 0;
   for (double s : sums) total += s;
   return total;

@@ -12,9 +12,11 @@ namespace {
 constexpr int64_t kChunk = 256;  // channels handled at once: they stay in L1
 
 // An index in a lane as wide as the value's, so that one mask selects both.
-template <class C> using Lane = std::conditional_t<std::is_same_v<C, double>, int64_t, int32_t>;
+template <class C>
+using Lane = std::conditional_t<std::is_same_v<C, double>, int64_t, int32_t>;
 
-template <class T, class C> inline void take_larger(int64_t n, const T* x, Lane<C> place, C* best, Lane<C>* where) {
+template <class T, class C>
+inline void take_larger(int64_t n, const T* x, Lane<C> place, C* best, Lane<C>* where) {
 #pragma omp simd
   for (int64_t i = 0; i < n; i++) {
     const C v = C(x[i]);
@@ -25,9 +27,12 @@ template <class T, class C> inline void take_larger(int64_t n, const T* x, Lane<
 }
 
 // Index of a maximum at `place` of a window whose place 0 lies at `base` of the plane.
-template <class Index, class L> inline Index index_of(L place, int64_t base, const int64_t* offsets) {
-  if constexpr (std::is_same_v<Index, uint8_t>) return Index(place);
-  else return base + offsets[place];
+template <class Index, class L>
+inline Index index_of(L place, int64_t base, const int64_t* offsets) {
+  if constexpr (std::is_same_v<Index, uint8_t>)
+    return Index(place);
+  else
+    return base + offsets[place];
 }
 
 std::vector<int64_t> window_offsets(const PoolWindows& p) {
@@ -39,12 +44,14 @@ std::vector<int64_t> window_offsets(const PoolWindows& p) {
   return offsets;
 }
 
-int64_t rows_grain(int64_t work_per_row) { return std::max<int64_t>(1, kGrain / 2 / std::max<int64_t>(1, work_per_row)); }
+int64_t rows_grain(int64_t work_per_row) {
+  return std::max<int64_t>(1, kGrain / 2 / std::max<int64_t>(1, work_per_row));
+}
 
 // Rows [begin, end) of the results of all images, channels last.
 template <class T, class Index>
-void forward_rows(const PoolWindows& p, const int64_t* offsets, int64_t channels, int64_t begin, int64_t end, const T* x, T* y,
-                  Index* indices) {
+void forward_rows(const PoolWindows& p, const int64_t* offsets, int64_t channels, int64_t begin, int64_t end,
+                  const T* x, T* y, Index* indices) {
   using C = PoolCompute<T>;
   using L = Lane<C>;
   C best[kChunk];
@@ -63,8 +70,8 @@ void forward_rows(const PoolWindows& p, const int64_t* offsets, int64_t channels
         }
         p.rows(od, oh, [&](int64_t kd, int64_t kh, int64_t row) {
           for (int64_t kw = p.w.k0[ow]; kw < p.w.k1[ow]; kw++)
-            take_larger<T, C>(n, in + (row * p.w.in + p.w.first[ow] + kw * p.w.step) * channels + c0, L(p.place(kd, kh, kw)),
-                              best, where);
+            take_larger<T, C>(n, in + (row * p.w.in + p.w.first[ow] + kw * p.w.step) * channels + c0,
+                              L(p.place(kd, kh, kw)), best, where);
         });
         const int64_t to = (r * p.w.out + ow) * channels + c0;
         for (int64_t c = 0; c < n; c++) y[to + c] = T(best[c]);
@@ -77,43 +84,48 @@ void forward_rows(const PoolWindows& p, const int64_t* offsets, int64_t channels
 // Whether every place of the input is in exactly one window.
 bool windows_tile(const PoolShape& s) {
   for (int d = 0; d < s.rank; d++)
-    if (s.adaptive || s.stride[d] != s.kernel[d] || s.pad[d] != 0 || s.dilation[d] != 1 || s.out[d] * s.kernel[d] != s.in[d]) return false;
+    if (s.adaptive || s.stride[d] != s.kernel[d] || s.pad[d] != 0 || s.dilation[d] != 1 ||
+        s.out[d] * s.kernel[d] != s.in[d])
+      return false;
   return true;
 }
 
 // Gradients of windows that tile the input, channels last: each window writes all its places.
-template <class T, class Index> void spread(const PoolShape& s, const PoolWindows& p, const T* gy, const Index* indices, T* gx) {
+template <class T, class Index>
+void spread(const PoolShape& s, const PoolWindows& p, const T* gy, const Index* indices, T* gx) {
   using L = Lane<PoolCompute<T>>;
   const int64_t rows = p.d.out * p.h.out, in_space = p.in_space(), channels = s.channels;
-  parallel_for(0, s.batch * rows, rows_grain(p.w.in * p.h.kernel * p.d.kernel * channels), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; r++) {
-      const int64_t od = r % rows / p.h.out, oh = r % p.h.out;
-      T* image = gx + r / rows * in_space * channels;
-      for (int64_t ow = 0; ow < p.w.out; ow++) {
-        const T* g = gy + (r * p.w.out + ow) * channels;
-        const Index* index = indices + (r * p.w.out + ow) * channels;
-        p.rows(od, oh, [&](int64_t kd, int64_t kh, int64_t row) {
-          for (int64_t kw = 0; kw < p.w.kernel; kw++) {
-            const int64_t at = row * p.w.in + p.w.first[ow] + kw;
-            const L wanted = L(std::is_same_v<Index, uint8_t> ? p.place(kd, kh, kw) : at);
-            T* out = image + at * channels;
+  parallel_for(0, s.batch * rows, rows_grain(p.w.in * p.h.kernel * p.d.kernel * channels),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t r = begin; r < end; r++) {
+                   const int64_t od = r % rows / p.h.out, oh = r % p.h.out;
+                   T* image = gx + r / rows * in_space * channels;
+                   for (int64_t ow = 0; ow < p.w.out; ow++) {
+                     const T* g = gy + (r * p.w.out + ow) * channels;
+                     const Index* index = indices + (r * p.w.out + ow) * channels;
+                     p.rows(od, oh, [&](int64_t kd, int64_t kh, int64_t row) {
+                       for (int64_t kw = 0; kw < p.w.kernel; kw++) {
+                         const int64_t at = row * p.w.in + p.w.first[ow] + kw;
+                         const L wanted = L(std::is_same_v<Index, uint8_t> ? p.place(kd, kh, kw) : at);
+                         T* out = image + at * channels;
 #pragma omp simd
-            for (int64_t c = 0; c < channels; c++) {
-              const T v = g[c];
-              out[c] = L(index[c]) == wanted ? v : T(0);
-            }
-          }
-        });
-      }
-    }
-  });
+                         for (int64_t c = 0; c < channels; c++) {
+                           const T v = g[c];
+                           out[c] = L(index[c]) == wanted ? v : T(0);
+                         }
+                       }
+                     });
+                   }
+                 }
+               });
 }
 
 }  // namespace
 
 int64_t pool_window(const PoolShape& s) { return PoolWindows(s).size(); }
 
-template <class T, class Index> void max_pool_forward(const PoolShape& s, Order order, const T* x, T* y, Index* indices) {
+template <class T, class Index>
+void max_pool_forward(const PoolShape& s, Order order, const T* x, T* y, Index* indices) {
   if (s.batch == 0 || s.channels == 0) return;
   const PoolWindows p(s);
   const std::vector<int64_t> offsets = window_offsets(p);
@@ -125,7 +137,8 @@ template <class T, class Index> void max_pool_forward(const PoolShape& s, Order 
     return;
   }
   plane_blocks(s.batch * s.channels, in_space, sizeof(T), [&](int64_t plane, int64_t count) {
-    Scratch in(in_space * count * sizeof(T)), out(out_space * count * sizeof(T)), found(out_space * count * sizeof(Index));
+    Scratch in(in_space * count * sizeof(T)), out(out_space * count * sizeof(T)),
+        found(out_space * count * sizeof(Index));
     transpose_batches(1, count, in_space, sizeof(T), x + plane * in_space, in.as<T>());
     Index* index = indices ? found.as<Index>() : nullptr;
     forward_rows(p, offsets.data(), count, 0, rows, in.as<T>(), out.as<T>(), index);
@@ -148,8 +161,10 @@ void max_pool_backward(const PoolShape& s, Order order, const T* gy, const Index
       Scratch memory(own ? 0 : in_space * sizeof(C));
       for (int64_t plane = begin; plane < end; plane++) {
         C* out;
-        if constexpr (own) out = gx + plane * in_space;
-        else out = memory.as<C>();
+        if constexpr (own)
+          out = gx + plane * in_space;
+        else
+          out = memory.as<C>();
         std::fill_n(out, in_space, C(0));
         const T* g = gy + plane * out_space;
         const Index* index = indices + plane * out_space;
@@ -200,8 +215,8 @@ void max_pool_backward(const PoolShape& s, Order order, const T* gy, const Index
   });
 }
 
-#define LAMPAS_MAX_POOL(T, I)                                                                \
-  template void max_pool_forward<T, I>(const PoolShape&, Order, const T*, T*, I*);          \
+#define LAMPAS_MAX_POOL(T, I)                                                      \
+  template void max_pool_forward<T, I>(const PoolShape&, Order, const T*, T*, I*); \
   template void max_pool_backward<T, I>(const PoolShape&, Order, const T*, const I*, T*);
 LAMPAS_MAX_POOL(float, int64_t)
 LAMPAS_MAX_POOL(float, uint8_t)

@@ -132,7 +132,8 @@ std::shared_ptr<const Primitive> cached(const Key& key, const std::function<Prim
   try {
     entry = std::make_shared<const Primitive>(make());
   } catch (const dnnl::error& e) {
-    if (e.status == dnnl_out_of_memory) fail(ErrorKind::OutOfMemory, "oneDNN ran out of memory while preparing an operation");
+    if (e.status == dnnl_out_of_memory)
+      fail(ErrorKind::OutOfMemory, "oneDNN ran out of memory while preparing an operation");
   }
   cache().insert(full, entry);
   return entry;
@@ -167,8 +168,10 @@ void execute(const Primitive& p, std::initializer_list<Argument> arguments) {
     }
     release();
   };
-  if (p.scratchpad_bytes) run(Scratch(p.scratchpad_bytes).as<void>());
-  else run(nullptr);
+  if (p.scratchpad_bytes)
+    run(Scratch(p.scratchpad_bytes).as<void>());
+  else
+    run(nullptr);
 }
 
 namespace {

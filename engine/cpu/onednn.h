@@ -80,7 +80,8 @@ struct Primitive {
 // Attributes every primitive is made with: the scratchpad is ours.
 dnnl::primitive_attr attributes();
 
-// The cached primitive of `key`, made by `make` on a miss. Null where oneDNN has no implementation (that is remembered too).
+// The cached primitive of `key`, made by `make` on a miss. Null where oneDNN has no implementation (that is remembered
+// too).
 std::shared_ptr<const Primitive> cached(const Key& key, const std::function<Primitive()>& make);
 
 struct Argument {

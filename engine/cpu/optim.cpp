@@ -16,7 +16,8 @@ namespace {
 // Elements of 16-bit floats converted at a time, to stay in the first-level cache.
 constexpr int64_t kBlock = 512;
 
-template <class T, class Rule> void apply(const Rule& rule, T* p, const T* g, T* const* state, int64_t n) {
+template <class T, class Rule>
+void apply(const Rule& rule, T* p, const T* g, T* const* state, int64_t n) {
   static_assert(Rule::states <= 3);
   [[maybe_unused]] T *a = state[0], *b = state[1], *c = state[2];
 #pragma omp simd
@@ -29,7 +30,8 @@ template <class T, class Rule> void apply(const Rule& rule, T* p, const T* g, T*
 }
 
 // 16-bit floats: blocks are widened to float32, moved, and rounded back.
-template <class T, class Rule> void apply_narrow(const Rule& rule, T* p, const T* g, T* const* state, int64_t n) {
+template <class T, class Rule>
+void apply_narrow(const Rule& rule, T* p, const T* g, T* const* state, int64_t n) {
   float wide[2 + 3][kBlock];
   float* wide_state[3] = {wide[2], wide[3], wide[4]};
   for (int64_t begin = 0; begin < n; begin += kBlock) {
@@ -85,16 +87,22 @@ void run(DType dtype, OptimTensors tensors, const Options& options) {
     parallel_for(0, total, kGrain, [&](int64_t b, int64_t e) { walk<T, Rule<C>>(tensors, options, b, e); });
   };
   switch (dtype) {
-    case DType::Float32: return typed(TypeTag<float>{});
-    case DType::Float64: return typed(TypeTag<double>{});
-    case DType::BFloat16: return typed(TypeTag<BFloat16>{});
-    case DType::Float16: return typed(TypeTag<Half>{});
-    default: fail(ErrorKind::Runtime, "an optimizer step needs floating point parameters, but got ", name_of(dtype));
+    case DType::Float32:
+      return typed(TypeTag<float>{});
+    case DType::Float64:
+      return typed(TypeTag<double>{});
+    case DType::BFloat16:
+      return typed(TypeTag<BFloat16>{});
+    case DType::Float16:
+      return typed(TypeTag<Half>{});
+    default:
+      fail(ErrorKind::Runtime, "an optimizer step needs floating point parameters, but got ", name_of(dtype));
   }
 }
 
 // What all rules begin with: the direction of the gradient, and weight decay added to a copy of it.
-template <class C> struct Gradient {
+template <class C>
+struct Gradient {
   C sign, decay;
   Gradient(bool maximize, double weight_decay) : sign(maximize ? -1 : 1), decay(C(weight_decay)) {}
   C operator()(C p, C g) const {
@@ -104,7 +112,8 @@ template <class C> struct Gradient {
   }
 };
 
-template <class C> struct Sgd {
+template <class C>
+struct Sgd {
   static constexpr int states = 0;
   Gradient<C> gradient;
   C lr;
@@ -112,7 +121,8 @@ template <class C> struct Sgd {
   void operator()(C& p, C g) const { p -= lr * gradient(p, g); }
 };
 
-template <class C> struct SgdMomentum {
+template <class C>
+struct SgdMomentum {
   static constexpr int states = 1;
   Gradient<C> gradient;
   C lr, momentum, take;
@@ -133,9 +143,13 @@ template <class C> struct SgdMomentum {
 };
 
 // x moves towards y by the part w, exactly to y for w = 1 (torch.lerp's formula).
-template <class C> C lerp(C x, C y, C w) { return w < C(0.5) ? x + w * (y - x) : y - (y - x) * (C(1) - w); }
+template <class C>
+C lerp(C x, C y, C w) {
+  return w < C(0.5) ? x + w * (y - x) : y - (y - x) * (C(1) - w);
+}
 
-template <class C> struct AdamBase {
+template <class C>
+struct AdamBase {
   Gradient<C> gradient;
   C shrink, mean_weight, keep, take, step_size, root_scale, eps;
   AdamBase(const AdamOptions& o, double step)
@@ -157,13 +171,15 @@ template <class C> struct AdamBase {
   void move(C& p, C mean, C square) const { p -= step_size * mean / (std::sqrt(square) * root_scale + eps); }
 };
 
-template <class C> struct Adam : AdamBase<C> {
+template <class C>
+struct Adam : AdamBase<C> {
   static constexpr int states = 2;
   using AdamBase<C>::AdamBase;
   void operator()(C& p, C g, C& mean, C& square) const { this->move(p, mean, this->means(p, g, mean, square)); }
 };
 
-template <class C> struct AdamMax : AdamBase<C> {
+template <class C>
+struct AdamMax : AdamBase<C> {
   static constexpr int states = 3;
   using AdamBase<C>::AdamBase;
   void operator()(C& p, C g, C& mean, C& square, C& largest) const {
@@ -173,7 +189,8 @@ template <class C> struct AdamMax : AdamBase<C> {
   }
 };
 
-template <class C, bool Centered, bool Momentum> struct Rmsprop {
+template <class C, bool Centered, bool Momentum>
+struct Rmsprop {
   static constexpr int states = 1 + Centered + Momentum;
   Gradient<C> gradient;
   C lr, keep, take, eps, momentum;
@@ -184,7 +201,8 @@ template <class C, bool Centered, bool Momentum> struct Rmsprop {
         take(C(1 - o.alpha)),
         eps(C(o.eps)),
         momentum(C(o.momentum)) {}
-  template <class... More> void operator()(C& p, C g, C& square, More&... more) const {
+  template <class... More>
+  void operator()(C& p, C g, C& square, More&... more) const {
     C* extra[] = {&square, &more...};
     g = gradient(p, g);
     square = keep * square + take * g * g;
@@ -204,12 +222,17 @@ template <class C, bool Centered, bool Momentum> struct Rmsprop {
     }
   }
 };
-template <class C> using RmspropPlain = Rmsprop<C, false, false>;
-template <class C> using RmspropMomentum = Rmsprop<C, false, true>;
-template <class C> using RmspropCentered = Rmsprop<C, true, false>;
-template <class C> using RmspropCenteredMomentum = Rmsprop<C, true, true>;
+template <class C>
+using RmspropPlain = Rmsprop<C, false, false>;
+template <class C>
+using RmspropMomentum = Rmsprop<C, false, true>;
+template <class C>
+using RmspropCentered = Rmsprop<C, true, false>;
+template <class C>
+using RmspropCenteredMomentum = Rmsprop<C, true, true>;
 
-template <class C> struct Adagrad {
+template <class C>
+struct Adagrad {
   static constexpr int states = 1;
   Gradient<C> gradient;
   C lr, eps;

@@ -12,7 +12,8 @@
 namespace lampas::cpu {
 namespace {
 
-template <class T> struct Block {
+template <class T>
+struct Block {
   static constexpr int side = 8;
   static void run(const T* in, int64_t ld_in, T* out, int64_t ld_out) {
     for (int i = 0; i < side; i++)
@@ -21,7 +22,8 @@ template <class T> struct Block {
 };
 
 #if defined(__AVX2__)
-template <> struct Block<uint32_t> {
+template <>
+struct Block<uint32_t> {
   static constexpr int side = 8;
   static void run(const uint32_t* in, int64_t ld_in, uint32_t* out, int64_t ld_out) {
     __m256 r[8], s[8];
@@ -43,7 +45,8 @@ template <> struct Block<uint32_t> {
   }
 };
 
-template <> struct Block<uint16_t> {
+template <>
+struct Block<uint16_t> {
   static constexpr int side = 8;
   static void run(const uint16_t* in, int64_t ld_in, uint16_t* out, int64_t ld_out) {
     __m128i r[8], s[8];
@@ -66,9 +69,11 @@ template <> struct Block<uint16_t> {
 };
 #endif
 
-template <class T> void transpose_typed(int64_t batch, int64_t rows, int64_t columns, const T* in, T* out) {
+template <class T>
+void transpose_typed(int64_t batch, int64_t rows, int64_t columns, const T* in, T* out) {
   constexpr int side = Block<T>::side;
-  // A strip of the result, `strip` of its rows, is written from all rows of the input; reads come a cache line at a time.
+  // A strip of the result, `strip` of its rows, is written from all rows of the input; reads come a cache line at a
+  // time.
   constexpr int64_t strip = 64 / int64_t(sizeof(T)) > side ? 64 / int64_t(sizeof(T)) : side;
   const int64_t strips = (columns + strip - 1) / strip;
   const int64_t grain = std::max<int64_t>(1, kGrain / (strip * std::max<int64_t>(1, rows)));

@@ -12,7 +12,8 @@ namespace lampas::cpu {
 
 using lampas::WeightVersion;
 
-// `weights` (laid out as `plain`) in the layout `wanted`, both numbered: the pointer itself where they agree, else a copy.
+// `weights` (laid out as `plain`) in the layout `wanted`, both numbered: the pointer itself where they agree, else a
+// copy.
 class PackedWeights {
  public:
   PackedWeights(const void* weights, WeightVersion version, const onednn::Layout& plain, const onednn::Layout& wanted);

@@ -8,7 +8,8 @@
 namespace lampas::cpu {
 
 // B [k, n] as panels of kTileColumns columns, zeros behind the last. The memory is the caller's.
-template <class T> class Panels {
+template <class T>
+class Panels {
  public:
   static constexpr int kColumns = gemm_detail::kTileColumns<T>;
 
@@ -22,14 +23,15 @@ template <class T> class Panels {
   // Packs panels [first, last) of B, whose elements lie b_row and b_col apart.
   void pack(int64_t first, int64_t last, const T* b, int64_t b_row, int64_t b_col) const {
     for (int64_t p = first; p < last; p++)
-      gemm_detail::pack_panel<kColumns>(k_, width(p), b + p * kColumns * b_col, b_col, b_row, memory_ + p * kColumns * k_);
+      gemm_detail::pack_panel<kColumns>(k_, width(p), b + p * kColumns * b_col, b_col, b_row,
+                                        memory_ + p * kColumns * k_);
   }
   void pack(const T* b, int64_t b_row, int64_t b_col) const { pack(0, count(), b, b_row, b_col); }
 
-  // C[m, columns of panels first to last) = alpha * A[m, depth] B + beta * C + bias; `c` and `bias` are those of panel `first`.
-  // depth < k takes B's first rows only.
-  void multiply(int64_t first, int64_t last, int64_t m, const T* a, int64_t a_row, int64_t a_col, T* c, int64_t ldc, T alpha,
-                T beta, const T* bias = nullptr, int64_t depth = -1, int64_t columns = -1) const {
+  // C[m, columns of panels first to last) = alpha * A[m, depth] B + beta * C + bias; `c` and `bias` are those of panel
+  // `first`. depth < k takes B's first rows only.
+  void multiply(int64_t first, int64_t last, int64_t m, const T* a, int64_t a_row, int64_t a_col, T* c, int64_t ldc,
+                T alpha, T beta, const T* bias = nullptr, int64_t depth = -1, int64_t columns = -1) const {
     constexpr int R = gemm_detail::kTileRows;
     const int64_t k = depth < 0 ? k_ : depth, end = columns < 0 ? n_ : columns;
     for (int64_t p = first; p < last; p++) {
@@ -37,14 +39,14 @@ template <class T> class Panels {
       const int n = int(std::min<int64_t>(kColumns, end - p * kColumns));
       if (n <= 0) return;
       for (int64_t i = 0; i < m; i += R)
-        gemm_detail::run_tile<T, false>({k, a + i * a_row, a_row, a_col, memory_ + p * kColumns * k_, kColumns, c + i * ldc + j, ldc,
-                                         alpha, beta, bias ? bias + j : nullptr},
+        gemm_detail::run_tile<T, false>({k, a + i * a_row, a_row, a_col, memory_ + p * kColumns * k_, kColumns,
+                                         c + i * ldc + j, ldc, alpha, beta, bias ? bias + j : nullptr},
                                         int(std::min<int64_t>(R, m - i)), n);
     }
   }
   // All panels, or those that hold the first `columns` columns.
-  void multiply(int64_t m, const T* a, int64_t a_row, int64_t a_col, T* c, int64_t ldc, T alpha, T beta, int64_t depth = -1,
-                int64_t columns = -1) const {
+  void multiply(int64_t m, const T* a, int64_t a_row, int64_t a_col, T* c, int64_t ldc, T alpha, T beta,
+                int64_t depth = -1, int64_t columns = -1) const {
     multiply(0, count(), m, a, a_row, a_col, c, ldc, alpha, beta, nullptr, depth, columns);
   }
 

@@ -33,7 +33,8 @@ int64_t by_rejection(double rate, Generator& g) {
     if (us >= 0.07 && v <= v_r) return int64_t(k);
     if (k < 0 || (us < 0.013 && v > us)) continue;
     int sign;
-    if (std::log(v) + std::log(inverse_alpha) - std::log(a / (us * us) + b) <= -rate + k * log_rate - lgamma_r(k + 1, &sign))
+    if (std::log(v) + std::log(inverse_alpha) - std::log(a / (us * us) + b) <=
+        -rate + k * log_rate - lgamma_r(k + 1, &sign))
       return int64_t(k);
   }
 }
@@ -41,7 +42,8 @@ int64_t by_rejection(double rate, Generator& g) {
 }  // namespace
 
 void poisson(void* out, const void* rate, DType dtype, int64_t n, Generator& generator) {
-  CHECK_KIND(NotImplemented, is_floating(dtype), "poisson is not implemented for ", name_of(dtype), "; use a floating dtype");
+  CHECK_KIND(NotImplemented, is_floating(dtype), "poisson is not implemented for ", name_of(dtype),
+             "; use a floating dtype");
   dispatch(dtype, [&]<class T>(TypeTag<T>) {
     if constexpr (is_floating(dtype_of<T>)) {
       const T* r = static_cast<const T*>(rate);

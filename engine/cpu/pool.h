@@ -13,10 +13,11 @@ using lampas::PoolShape;
 // Places in the largest window; up to 256 an index fits a byte.
 int64_t pool_window(const PoolShape& s);
 
-// The maximum of each window (NaN if there is one) and, unless `indices` is null, where it was found: as int64_t the place
-// in the input's plane, as uint8_t the place in the window. x, y and indices lie in the same order.
-// T: float, double, BFloat16, Half; Index: int64_t, uint8_t (that needs pool_window(s) <= 256).
-template <class T, class Index> void max_pool_forward(const PoolShape& s, Order order, const T* x, T* y, Index* indices);
+// The maximum of each window (NaN if there is one) and, unless `indices` is null, where it was found: as int64_t the
+// place in the input's plane, as uint8_t the place in the window. x, y and indices lie in the same order. T: float,
+// double, BFloat16, Half; Index: int64_t, uint8_t (that needs pool_window(s) <= 256).
+template <class T, class Index>
+void max_pool_forward(const PoolShape& s, Order order, const T* x, T* y, Index* indices);
 template <class T, class Index>
 void max_pool_backward(const PoolShape& s, Order order, const T* gy, const Index* indices, T* gx);
 

@@ -13,11 +13,13 @@
 namespace lampas::cpu {
 
 struct PoolAxis {
-  int64_t in, out, kernel, step;   // kernel: of the longest window; step: between its places
-  std::vector<int64_t> first;      // where a window's place 0 would lie, perhaps outside
-  std::vector<int64_t> k0, k1;     // the places that lie inside
-  std::vector<int64_t> span;       // length of the window with its padding
-  struct Hit { int64_t out, k; };
+  int64_t in, out, kernel, step;  // kernel: of the longest window; step: between its places
+  std::vector<int64_t> first;     // where a window's place 0 would lie, perhaps outside
+  std::vector<int64_t> k0, k1;    // the places that lie inside
+  std::vector<int64_t> span;      // length of the window with its padding
+  struct Hit {
+    int64_t out, k;
+  };
   std::vector<int64_t> hits_from;  // per input: its part of `hits`, the windows it is a place of
   std::vector<Hit> hits;
 
@@ -63,26 +65,31 @@ struct PoolWindows {
   int64_t at(int64_t id, int64_t ih, int64_t iw) const { return (id * h.in + ih) * w.in + iw; }
 
   // f(kd, kh, row of the input) for each row of the input that windows of output row (od, oh) see.
-  template <class F> void rows(int64_t od, int64_t oh, F f) const {
+  template <class F>
+  void rows(int64_t od, int64_t oh, F f) const {
     for (int64_t kd = d.k0[od]; kd < d.k1[od]; kd++)
       for (int64_t kh = h.k0[oh]; kh < h.k1[oh]; kh++)
         f(kd, kh, (d.first[od] + kd * d.step) * h.in + h.first[oh] + kh * h.step);
   }
   // f(output place, window place) for each window the input (id, ih, iw) is a place of.
-  template <class F> void windows_of(int64_t id, int64_t ih, int64_t iw, F f) const {
+  template <class F>
+  void windows_of(int64_t id, int64_t ih, int64_t iw, F f) const {
     for (int64_t a = d.hits_from[id]; a < d.hits_from[id + 1]; a++)
       for (int64_t b = h.hits_from[ih]; b < h.hits_from[ih + 1]; b++)
         for (int64_t c = w.hits_from[iw]; c < w.hits_from[iw + 1]; c++)
-          f((d.hits[a].out * h.out + h.hits[b].out) * w.out + w.hits[c].out, place(d.hits[a].k, h.hits[b].k, w.hits[c].k));
+          f((d.hits[a].out * h.out + h.hits[b].out) * w.out + w.hits[c].out,
+            place(d.hits[a].k, h.hits[b].k, w.hits[c].k));
   }
 };
 
 // The type maxima and sums are formed in.
-template <class T> using PoolCompute = std::conditional_t<std::is_same_v<T, double>, double, float>;
+template <class T>
+using PoolCompute = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
 // Plain planes are short of width: a block of them is turned so that the planes lie side by side, pooled like channels,
 // and turned back. f(first plane, planes) handles a block.
-template <class F> void plane_blocks(int64_t planes, int64_t space, int item_size, F f) {
+template <class F>
+void plane_blocks(int64_t planes, int64_t space, int item_size, F f) {
   constexpr int64_t room = 1 << 18;  // of a block, in L2
   const int64_t fitting = room / std::max<int64_t>(1, space * item_size) / 16 * 16;
   const int64_t block = std::min(planes, std::clamp<int64_t>(fitting, 16, 64));

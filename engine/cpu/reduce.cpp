@@ -12,8 +12,12 @@ namespace lampas::cpu {
 
 namespace {
 
-template <class T> struct Wide { typedef T type __attribute__((vector_size(simd::kBytes))); };
-template <class V, class T> V broadcast(T x) {
+template <class T>
+struct Wide {
+  typedef T type __attribute__((vector_size(simd::kBytes)));
+};
+template <class V, class T>
+V broadcast(T x) {
   if constexpr (std::is_same_v<V, T>) {
     return x;
   } else {
@@ -27,103 +31,184 @@ constexpr int64_t kColumns = 1024;  // outputs of one column block
 constexpr int64_t kStage = 4096;    // elements converted at a time
 constexpr int64_t kChunk = 65536;   // elements of one part of a reduction split among threads
 
-// ---- what is done to the elements: step() takes one into an accumulator, join() adds accumulators, both on numbers and
-// on vectors of Type. After kSteps steps the accumulator goes into the wide State, so that float sums lose nothing.
+// ---- what is done to the elements: step() takes one into an accumulator, join() adds accumulators, both on numbers
+// and on vectors of Type. After kSteps steps the accumulator goes into the wide State, so that float sums lose nothing.
 
-template <class T, class S = T> struct Base {
+template <class T, class S = T>
+struct Base {
   using Type = T;
   using State = S;
   static constexpr DType kType = dtype_of<T>;
   static constexpr int64_t kSteps = 128;
   static T start() { return T(0); }
-  template <class V> static V join(V a, V b) { return a + b; }
+  template <class V>
+  static V join(V a, V b) {
+    return a + b;
+  }
   static S merge(S a, S b) { return a + b; }
   explicit Base(double = 0) {}
 };
-template <class T, class S> struct Sum : Base<T, S> {
+template <class T, class S>
+struct Sum : Base<T, S> {
   using Base<T, S>::Base;
-  template <class V> V step(V a, V x, V) const { return a + x; }
+  template <class V>
+  V step(V a, V x, V) const {
+    return a + x;
+  }
 };
-template <class T> struct NanSum : Base<T, double> {
+template <class T>
+struct NanSum : Base<T, double> {
   using Base<T, double>::Base;
-  template <class V> V step(V a, V x, V) const { return a + (x == x ? x : V{}); }
+  template <class V>
+  V step(V a, V x, V) const {
+    return a + (x == x ? x : V{});
+  }
 };
-template <class T> struct Prod : Base<T> {
+template <class T>
+struct Prod : Base<T> {
   using Base<T>::Base;
   static T start() { return T(1); }
-  template <class V> static V join(V a, V b) { return a * b; }
+  template <class V>
+  static V join(V a, V b) {
+    return a * b;
+  }
   static T merge(T a, T b) { return a * b; }
-  template <class V> V step(V a, V x, V) const { return a * x; }
+  template <class V>
+  V step(V a, V x, V) const {
+    return a * x;
+  }
 };
 // The larger number; a NaN wins.
-template <class T, class S> struct Max : Base<T, S> {
+template <class T, class S>
+struct Max : Base<T, S> {
   using Base<T, S>::Base;
-  static T start() { return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest(); }
-  template <class V> static V join(V a, V b) { return (b > a) | (b != b) ? b : a; }
+  static T start() {
+    return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                : std::numeric_limits<T>::lowest();
+  }
+  template <class V>
+  static V join(V a, V b) {
+    return (b > a) | (b != b) ? b : a;
+  }
   static S merge(S a, S b) { return join(a, b); }
-  template <class V> V step(V a, V x, V) const { return join(a, x); }
+  template <class V>
+  V step(V a, V x, V) const {
+    return join(a, x);
+  }
 };
-template <class T, class S> struct Min : Base<T, S> {
+template <class T, class S>
+struct Min : Base<T, S> {
   using Base<T, S>::Base;
-  static T start() { return std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max(); }
-  template <class V> static V join(V a, V b) { return (b < a) | (b != b) ? b : a; }
+  static T start() {
+    return std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
+  }
+  template <class V>
+  static V join(V a, V b) {
+    return (b < a) | (b != b) ? b : a;
+  }
   static S merge(S a, S b) { return join(a, b); }
-  template <class V> V step(V a, V x, V) const { return join(a, x); }
+  template <class V>
+  V step(V a, V x, V) const {
+    return join(a, x);
+  }
 };
-template <class B> struct Magnitude : B {  // of Max or Min
+template <class B>
+struct Magnitude : B {  // of Max or Min
   using B::B;
   static typename B::Type start() { return std::max(B::start(), typename B::Type(0)); }
-  template <class V> V step(V a, V x, V) const { return B::join(a, x < 0 ? -x : x); }
+  template <class V>
+  V step(V a, V x, V) const {
+    return B::join(a, x < 0 ? -x : x);
+  }
 };
 struct Any : Base<uint8_t> {
   using Base::Base;
   static constexpr DType kType = DType::Bool;
-  template <class V> static V join(V a, V b) { return a | b; }
+  template <class V>
+  static V join(V a, V b) {
+    return a | b;
+  }
   static uint8_t merge(uint8_t a, uint8_t b) { return a | b; }
-  template <class V> V step(V a, V x, V) const { return a | x; }
+  template <class V>
+  V step(V a, V x, V) const {
+    return a | x;
+  }
 };
 struct All : Base<uint8_t> {
   using Base::Base;
   static constexpr DType kType = DType::Bool;
   static uint8_t start() { return 1; }
-  template <class V> static V join(V a, V b) { return a & b; }
+  template <class V>
+  static V join(V a, V b) {
+    return a & b;
+  }
   static uint8_t merge(uint8_t a, uint8_t b) { return a & b; }
-  template <class V> V step(V a, V x, V) const { return a & x; }
+  template <class V>
+  V step(V a, V x, V) const {
+    return a & x;
+  }
 };
 struct Count : Base<uint8_t, int64_t> {
   using Base::Base;
   static constexpr DType kType = DType::Bool;
   static constexpr int64_t kSteps = 63;  // four accumulators of this many still fit a byte
-  template <class V> V step(V a, V x, V) const { return a + x; }
-};
-template <class T> struct NonZero : Base<T, double> {
-  using Base<T, double>::Base;
-  template <class V> V step(V a, V x, V) const { return a + (x != 0 ? broadcast<V>(T(1)) : V{}); }
-};
-template <class T> struct Absolute : Base<T, double> {
-  using Base<T, double>::Base;
-  template <class V> V step(V a, V x, V) const { return a + (x < 0 ? -x : x); }
-};
-template <class T> struct Squares : Base<T, double> {
-  using Base<T, double>::Base;
-  template <class V> V step(V a, V x, V) const { return a + x * x; }
-};
-template <class T> struct Powers : Base<T, double> {
-  T p;
-  explicit Powers(double order) : p(T(order)) {}
-  template <class V> V step(V a, V x, V) const {
-    const V magnitude = x < 0 ? -x : x;
-    if constexpr (std::is_same_v<V, T>) return a + std::pow(magnitude, p);
-    else return a + simd::pow(magnitude, broadcast<V>(p));
+  template <class V>
+  V step(V a, V x, V) const {
+    return a + x;
   }
 };
-template <class T> struct Deviations : Base<T, double> {
+template <class T>
+struct NonZero : Base<T, double> {
   using Base<T, double>::Base;
-  template <class V> V step(V a, V x, V c) const { return a + (x - c) * (x - c); }
+  template <class V>
+  V step(V a, V x, V) const {
+    return a + (x != 0 ? broadcast<V>(T(1)) : V{});
+  }
 };
-template <class T> struct Exponentials : Base<T, double> {
+template <class T>
+struct Absolute : Base<T, double> {
   using Base<T, double>::Base;
-  template <class V> V step(V a, V x, V c) const { return a + simd::fast_exp(x - c); }
+  template <class V>
+  V step(V a, V x, V) const {
+    return a + (x < 0 ? -x : x);
+  }
+};
+template <class T>
+struct Squares : Base<T, double> {
+  using Base<T, double>::Base;
+  template <class V>
+  V step(V a, V x, V) const {
+    return a + x * x;
+  }
+};
+template <class T>
+struct Powers : Base<T, double> {
+  T p;
+  explicit Powers(double order) : p(T(order)) {}
+  template <class V>
+  V step(V a, V x, V) const {
+    const V magnitude = x < 0 ? -x : x;
+    if constexpr (std::is_same_v<V, T>)
+      return a + std::pow(magnitude, p);
+    else
+      return a + simd::pow(magnitude, broadcast<V>(p));
+  }
+};
+template <class T>
+struct Deviations : Base<T, double> {
+  using Base<T, double>::Base;
+  template <class V>
+  V step(V a, V x, V c) const {
+    return a + (x - c) * (x - c);
+  }
+};
+template <class T>
+struct Exponentials : Base<T, double> {
+  using Base<T, double>::Base;
+  template <class V>
+  V step(V a, V x, V c) const {
+    return a + simd::fast_exp(x - c);
+  }
 };
 
 // ---- a reducer: the functor's loops behind function pointers
@@ -136,15 +221,18 @@ struct Reducer {
   // n contiguous elements into one state; `position` is that of the first.
   void (*row)(double p, const char* x, int64_t n, int64_t position, void* state, const void* centre);
   // Rows of n <= kColumns elements, each row `stride` bytes after the one before, into n states.
-  void (*columns)(double p, const char* x, int64_t stride, int64_t rows, int64_t n, int64_t position, void* states, const void* centres);
+  void (*columns)(double p, const char* x, int64_t stride, int64_t rows, int64_t n, int64_t position, void* states,
+                  const void* centres);
   void (*merge)(void* into, const void* from, int64_t n);
 };
 
-template <class F> void init_states(void* states, int64_t n) {
+template <class F>
+void init_states(void* states, int64_t n) {
   std::fill_n(static_cast<typename F::State*>(states), n, typename F::State(F::start()));
 }
 
-template <class F> void reduce_row(double p, const char* data, int64_t n, int64_t, void* state, const void* centre) {
+template <class F>
+void reduce_row(double p, const char* data, int64_t n, int64_t, void* state, const void* centre) {
   using T = typename F::Type;
   using S = typename F::State;
   F f(p);
@@ -204,7 +292,8 @@ template <class F> void reduce_row(double p, const char* data, int64_t n, int64_
 }
 
 template <class F>
-void reduce_columns(double p, const char* x, int64_t stride, int64_t rows, int64_t n, int64_t, void* states, const void* centres) {
+void reduce_columns(double p, const char* x, int64_t stride, int64_t rows, int64_t n, int64_t, void* states,
+                    const void* centres) {
   using T = typename F::Type;
   using S = typename F::State;
   F f(p);
@@ -237,7 +326,8 @@ void reduce_columns(double p, const char* x, int64_t stride, int64_t rows, int64
   }
 }
 
-template <class F> void merge_states(void* into, const void* from, int64_t n) {
+template <class F>
+void merge_states(void* into, const void* from, int64_t n) {
   using S = typename F::State;
   S* a = static_cast<S*>(into);
   const S* b = static_cast<const S*>(from);
@@ -245,23 +335,28 @@ template <class F> void merge_states(void* into, const void* from, int64_t n) {
 }
 
 template <class F>
-constexpr Reducer reducer{F::kType, dtype_of<typename F::State>, sizeof(typename F::State), false,
-                          &init_states<F>, &reduce_row<F>, &reduce_columns<F>, &merge_states<F>};
+constexpr Reducer reducer{
+    F::kType,       dtype_of<typename F::State>, sizeof(typename F::State), false, &init_states<F>,
+    &reduce_row<F>, &reduce_columns<F>,          &merge_states<F>};
 
 // ---- extremes with their positions: the first of several equal ones, and the first NaN before all
 
-template <class S> struct Extreme {
+template <class S>
+struct Extreme {
   S value;
   int64_t position;  // -1: none yet
 };
 
-template <class T, class S, bool kMax> struct Arg {
+template <class T, class S, bool kMax>
+struct Arg {
   using State = Extreme<S>;
-  template <class U> static bool better(U x, U than) {
+  template <class U>
+  static bool better(U x, U than) {
     return (kMax ? x > than : x < than) || (x != x && than == than);
   }
   static void take(State& s, S value, int64_t position) {
-    if (s.position < 0 || better(value, s.value) || (!better(s.value, value) && position < s.position)) s = {value, position};
+    if (s.position < 0 || better(value, s.value) || (!better(s.value, value) && position < s.position))
+      s = {value, position};
   }
   static void init(void* states, int64_t n) { std::fill_n(static_cast<State*>(states), n, State{S(0), -1}); }
   static void merge(void* into, const void* from, int64_t n) {
@@ -284,7 +379,8 @@ template <class T, class S, bool kMax> struct Arg {
       take(s, best, position + b + i);
     }
   }
-  static void columns(double, const char* data, int64_t stride, int64_t rows, int64_t n, int64_t position, void* states, const void*) {
+  static void columns(double, const char* data, int64_t stride, int64_t rows, int64_t n, int64_t position, void* states,
+                      const void*) {
     using I = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
     constexpr int64_t kMost = int64_t(1) << 30;
     T best[kColumns];
@@ -308,12 +404,20 @@ template <class T, class S, bool kMax> struct Arg {
   }
 };
 template <class T, class S, bool kMax>
-constexpr Reducer arg_reducer{dtype_of<T>, dtype_of<S>, sizeof(Extreme<S>), true, &Arg<T, S, kMax>::init,
-                              &Arg<T, S, kMax>::row, &Arg<T, S, kMax>::columns, &Arg<T, S, kMax>::merge};
+constexpr Reducer arg_reducer{dtype_of<T>,
+                              dtype_of<S>,
+                              sizeof(Extreme<S>),
+                              true,
+                              &Arg<T, S, kMax>::init,
+                              &Arg<T, S, kMax>::row,
+                              &Arg<T, S, kMax>::columns,
+                              &Arg<T, S, kMax>::merge};
 
 // ---- the driver
 
-struct Dim { int64_t size, in, out; };  // `in` in bytes, `out` in results
+struct Dim {
+  int64_t size, in, out;
+};  // `in` in bytes, `out` in results
 
 struct Plan {
   int kept_count = 0, reduced_count = 0;
@@ -324,7 +428,8 @@ struct Plan {
 
 void append(Dim* dims, int& n, Dim d, bool check_out) {
   if (d.size == 1) return;
-  if (n > 0 && d.in == dims[n - 1].in * dims[n - 1].size && (!check_out || d.out == dims[n - 1].out * dims[n - 1].size)) {
+  if (n > 0 && d.in == dims[n - 1].in * dims[n - 1].size &&
+      (!check_out || d.out == dims[n - 1].out * dims[n - 1].size)) {
     dims[n - 1].size *= d.size;
     return;
   }
@@ -354,7 +459,8 @@ Plan make_plan(const ReduceCall& call, bool positional) {
     plan.outputs *= 2;
   }
   auto distance = [](const Dim& d) { return d.in == 0 ? std::numeric_limits<int64_t>::max() : d.in; };
-  if (!positional) std::stable_sort(reduced, reduced + n, [&](const Dim& a, const Dim& b) { return distance(a) < distance(b); });
+  if (!positional)
+    std::stable_sort(reduced, reduced + n, [&](const Dim& a, const Dim& b) { return distance(a) < distance(b); });
   for (int i = 0; i < n; i++) append(plan.reduced, plan.reduced_count, reduced[i], false);
   if (plan.reduced_count == 0) plan.reduced[plan.reduced_count++] = {plan.count, item, 0};
   int nearest = -1;
@@ -380,7 +486,8 @@ void locate(const Dim* dims, int n, int64_t index, int64_t& in, int64_t& out) {
 }
 
 // Visits elements [begin, end) as runs along dimension 0: visit(offset, length).
-template <class F> void walk(const Dim* dims, int n, int64_t begin, int64_t end, F&& visit) {
+template <class F>
+void walk(const Dim* dims, int n, int64_t begin, int64_t end, F&& visit) {
   while (begin < end) {
     int64_t offset = 0, unused = 0;
     locate(dims, n, begin, offset, unused);
@@ -414,8 +521,10 @@ struct Job {
   // n elements `stride` bytes apart, as the reducer takes them.
   void fetch(const char* from, int64_t stride, char* to, int64_t n) const {
     if (stride == int64_t(in_size)) {
-      if (convert) convert(from, to, n);
-      else std::memcpy(to, from, n * in_size);
+      if (convert)
+        convert(from, to, n);
+      else
+        std::memcpy(to, from, n * in_size);
       return;
     }
     if (!convert) return gather(from, stride, to, n, in_size);
@@ -456,14 +565,16 @@ struct Job {
     if (used) flush();
   }
 
-  void tile(const char* x, int64_t stride, int64_t rows, int64_t n, int64_t position, void* states, const void* centres) const {
+  void tile(const char* x, int64_t stride, int64_t rows, int64_t n, int64_t position, void* states,
+            const void* centres) const {
     int64_t step = plan.kept[0].in;
     if (!convert && step == int64_t(in_size)) return r->columns(call.p, x, stride, rows, n, position, states, centres);
     alignas(64) char buffer[kStage * 16];
     int64_t most = std::max<int64_t>(1, kStage / n);
     for (int64_t i = 0; i < rows; i += most) {
       int64_t m = std::min(most, rows - i);
-      if (step == int64_t(in_size) && stride == n * step) fetch(x + i * stride, step, buffer, m * n);
+      if (step == int64_t(in_size) && stride == n * step)
+        fetch(x + i * stride, step, buffer, m * n);
       else
         for (int64_t k = 0; k < m; k++) fetch(x + (i + k) * stride, step, buffer + k * n * int64_t(size), n);
       r->columns(call.p, buffer, n * int64_t(size), m, n, position + i, states, centres);
@@ -476,7 +587,8 @@ struct Job {
       int64_t stride = plan.reduced[0].in, position = begin;
       begin += rows;
       int64_t k = 512 / n;
-      if (!r->positional && k >= 2 && rows >= 4 * k && plan.kept[0].in == int64_t(in_size) && stride == n * plan.kept[0].in) {
+      if (!r->positional && k >= 2 && rows >= 4 * k && plan.kept[0].in == int64_t(in_size) &&
+          stride == n * plan.kept[0].in) {
         // Short dense rows: k of them side by side make one long row.
         alignas(64) char many[512 * 16], many_centres[512 * 8];
         r->init(many, k * n);
@@ -505,7 +617,8 @@ struct Finish {
       case Rd::Mean:
         for (int64_t i = 0; i < n; i++) s[i] /= double(count);
         break;
-      case Rd::Var: case Rd::Std: {
+      case Rd::Var:
+      case Rd::Std: {
         double freedom = std::max(0.0, double(count) - call.p);
         for (int64_t i = 0; i < n; i++) s[i] = call.op == Rd::Var ? s[i] / freedom : std::sqrt(s[i] / freedom);
         break;
@@ -518,39 +631,61 @@ struct Finish {
         break;
       case Rd::LogSumExp:
         for (int64_t i = 0; i < n; i++)
-          s[i] = std::log(s[i]) + (call.compute == DType::Float32 ? double(static_cast<const float*>(centres)[i]) : static_cast<const double*>(centres)[i]);
+          s[i] = std::log(s[i]) + (call.compute == DType::Float32 ? double(static_cast<const float*>(centres)[i])
+                                                                  : static_cast<const double*>(centres)[i]);
         break;
-      default: break;
+      default:
+        break;
     }
   }
 };
 
 const Reducer* pick(const ReduceCall& c) {
   const bool f32 = to_real(c.compute) == DType::Float32, floating = is_inexact(c.compute);
-#define BY_FLOAT(F, ...) (f32 ? &reducer<F<float __VA_OPT__(,) __VA_ARGS__>> : &reducer<F<double __VA_OPT__(,) __VA_ARGS__>>)
+#define BY_FLOAT(F, ...) \
+  (f32 ? &reducer<F<float __VA_OPT__(, ) __VA_ARGS__>> : &reducer<F<double __VA_OPT__(, ) __VA_ARGS__>>)
 #define BY_TYPE(F) (floating ? BY_FLOAT(F, double) : &reducer<F<int64_t, int64_t>>)
-#define ARG_BY_TYPE(kMax) \
-  (floating ? (f32 ? &arg_reducer<float, double, kMax> : &arg_reducer<double, double, kMax>) : &arg_reducer<int64_t, int64_t, kMax>)
+#define ARG_BY_TYPE(kMax)                                                                    \
+  (floating ? (f32 ? &arg_reducer<float, double, kMax> : &arg_reducer<double, double, kMax>) \
+            : &arg_reducer<int64_t, int64_t, kMax>)
   switch (c.op) {
-    case Rd::Sum: case Rd::Mean: return BY_TYPE(Sum);
-    case Rd::NanSum: return BY_FLOAT(NanSum);
-    case Rd::Prod: return is_complex(c.compute) ? &reducer<Prod<complex128>> : floating ? &reducer<Prod<double>> : &reducer<Prod<int64_t>>;
-    case Rd::Max: return BY_TYPE(Max);
-    case Rd::Min: return BY_TYPE(Min);
-    case Rd::ArgMax: return ARG_BY_TYPE(true);
-    case Rd::ArgMin: return ARG_BY_TYPE(false);
-    case Rd::Any: return &reducer<Any>;
-    case Rd::All: return &reducer<All>;
-    case Rd::CountNonzero: return &reducer<Count>;
+    case Rd::Sum:
+    case Rd::Mean:
+      return BY_TYPE(Sum);
+    case Rd::NanSum:
+      return BY_FLOAT(NanSum);
+    case Rd::Prod:
+      return is_complex(c.compute) ? &reducer<Prod<complex128>>
+             : floating            ? &reducer<Prod<double>>
+                                   : &reducer<Prod<int64_t>>;
+    case Rd::Max:
+      return BY_TYPE(Max);
+    case Rd::Min:
+      return BY_TYPE(Min);
+    case Rd::ArgMax:
+      return ARG_BY_TYPE(true);
+    case Rd::ArgMin:
+      return ARG_BY_TYPE(false);
+    case Rd::Any:
+      return &reducer<Any>;
+    case Rd::All:
+      return &reducer<All>;
+    case Rd::CountNonzero:
+      return &reducer<Count>;
     case Rd::Norm:
       if (c.p == 0) return BY_FLOAT(NonZero);
       if (c.p == 1) return BY_FLOAT(Absolute);
       if (c.p == 2) return BY_FLOAT(Squares);
-      if (std::isinf(c.p) && f32) return c.p > 0 ? &reducer<Magnitude<Max<float, double>>> : &reducer<Magnitude<Min<float, double>>>;
-      if (std::isinf(c.p)) return c.p > 0 ? &reducer<Magnitude<Max<double, double>>> : &reducer<Magnitude<Min<double, double>>>;
+      if (std::isinf(c.p) && f32)
+        return c.p > 0 ? &reducer<Magnitude<Max<float, double>>> : &reducer<Magnitude<Min<float, double>>>;
+      if (std::isinf(c.p))
+        return c.p > 0 ? &reducer<Magnitude<Max<double, double>>> : &reducer<Magnitude<Min<double, double>>>;
       return BY_FLOAT(Powers);
-    case Rd::Var: case Rd::Std: return BY_FLOAT(Deviations);
-    case Rd::LogSumExp: return BY_FLOAT(Exponentials);
+    case Rd::Var:
+    case Rd::Std:
+      return BY_FLOAT(Deviations);
+    case Rd::LogSumExp:
+      return BY_FLOAT(Exponentials);
   }
   return nullptr;
 #undef BY_FLOAT
@@ -570,14 +705,22 @@ const Reducer* pick_centre(const ReduceCall& c) {
 class Driver {
  public:
   Driver(const ReduceCall& c, const Plan& plan, const Reducer& main, const Reducer* centre)
-      : call_(c), plan_(plan), main_(c, plan, main), centre_(c, plan, centre ? *centre : main), centred_(centre), finish_{c, plan.count},
-        split_out_(is_complex(c.compute) && c.op != Rd::Prod), out_type_(split_out_ ? to_real(c.out_type) : c.out_type) {
+      : call_(c),
+        plan_(plan),
+        main_(c, plan, main),
+        centre_(c, plan, centre ? *centre : main),
+        centred_(centre),
+        finish_{c, plan.count},
+        split_out_(is_complex(c.compute) && c.op != Rd::Prod),
+        out_type_(split_out_ ? to_real(c.out_type) : c.out_type) {
     width_ = plan.columns ? std::min(plan.kept[0].size, kColumns) : 64;
     blocks_ = plan.columns ? (plan.kept[0].size + width_ - 1) / width_ : 1;
     groups_ = plan.columns ? plan.outputs / plan.kept[0].size * blocks_ : plan.outputs;
     int64_t per_step = plan.columns ? width_ : 1;  // elements in one step along the reduced dimensions
-    if (groups_ < 16 && plan.count * per_step * groups_ >= 2 * kChunk) part_ = std::max<int64_t>(1, kChunk / per_step);
-    else part_ = std::max<int64_t>(1, plan.count);
+    if (groups_ < 16 && plan.count * per_step * groups_ >= 2 * kChunk)
+      part_ = std::max<int64_t>(1, kChunk / per_step);
+    else
+      part_ = std::max<int64_t>(1, plan.count);
     parts_ = std::max<int64_t>(1, (plan.count + part_ - 1) / part_);
   }
 
@@ -633,8 +776,8 @@ class Driver {
   Group column_group(int64_t g) const {
     int64_t in = 0, out = 0, first = g % blocks_ * width_;
     locate(plan_.kept + 1, plan_.kept_count - 1, g / blocks_, in, out);
-    return {static_cast<const char*>(call_.in) + in + first * plan_.kept[0].in, std::min(width_, plan_.kept[0].size - first),
-            out + first * plan_.kept[0].out, plan_.kept[0].out};
+    return {static_cast<const char*>(call_.in) + in + first * plan_.kept[0].in,
+            std::min(width_, plan_.kept[0].size - first), out + first * plan_.kept[0].out, plan_.kept[0].out};
   }
   Group group_of(int64_t g) const { return plan_.columns ? column_group(g) : Group{row_start(g), 1, g, 1}; }
 
@@ -642,7 +785,8 @@ class Driver {
   void run_split() {
     size_t slot = size_t(width_) * 16;
     if (!plan_.columns) slot = 16;
-    Scratch partial(size_t(groups_ * parts_) * slot), centre_store(size_t(groups_) * (plan_.columns ? size_t(width_) * 8 : 8));
+    Scratch partial(size_t(groups_ * parts_) * slot),
+        centre_store(size_t(groups_) * (plan_.columns ? size_t(width_) * 8 : 8));
     size_t centre_slot = plan_.columns ? size_t(width_) * 8 : 8;
     for (int pass = centred_ ? 0 : 1; pass < 2; pass++) {
       const Job& job = pass == 0 ? centre_ : main_;
@@ -651,10 +795,13 @@ class Driver {
           Group group = group_of(i / parts_);
           int64_t begin = i % parts_ * part_, end = std::min(begin + part_, plan_.count);
           void* states = partial.as<char>() + size_t(i) * slot;
-          const void* centres = pass == 1 && centred_ ? centre_store.as<char>() + size_t(i / parts_) * centre_slot : nullptr;
+          const void* centres =
+              pass == 1 && centred_ ? centre_store.as<char>() + size_t(i / parts_) * centre_slot : nullptr;
           job.r->init(states, group.n);
-          if (plan_.columns) job.columns(group.x, group.n, begin, end, states, centres);
-          else job.row(group.x, begin, end, states, centres);
+          if (plan_.columns)
+            job.columns(group.x, group.n, begin, end, states, centres);
+          else
+            job.row(group.x, begin, end, states, centres);
         }
       });
       for (int64_t g = 0; g < groups_; g++) {
@@ -662,8 +809,10 @@ class Driver {
         char* states = partial.as<char>() + size_t(g * parts_) * slot;
         char* centres = centre_store.as<char>() + size_t(g) * centre_slot;
         for (int64_t p = 1; p < parts_; p++) job.r->merge(states, states + size_t(p) * slot, group.n);
-        if (pass == 0) make_centres(states, group, centres);
-        else write(states, group, centres);
+        if (pass == 0)
+          make_centres(states, group, centres);
+        else
+          write(states, group, centres);
       }
     }
   }

@@ -12,22 +12,26 @@ namespace lampas::cpu {
 namespace {
 
 // f(outer index, first result, last result) over all rows, in parallel.
-template <class F> void rows(const ResampleCall& c, int64_t work_per_result, F&& f) {
-  parallel_for(0, c.outer * c.m, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, work_per_result)), [&](int64_t begin, int64_t end) {
-    while (begin < end) {
-      const int64_t o = begin / c.m, j = begin % c.m, last = std::min(c.m, j + end - begin);
-      f(o, j, last);
-      begin += last - j;
-    }
-  });
+template <class F>
+void rows(const ResampleCall& c, int64_t work_per_result, F&& f) {
+  parallel_for(0, c.outer * c.m, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, work_per_result)),
+               [&](int64_t begin, int64_t end) {
+                 while (begin < end) {
+                   const int64_t o = begin / c.m, j = begin % c.m, last = std::min(c.m, j + end - begin);
+                   f(o, j, last);
+                   begin += last - j;
+                 }
+               });
 }
 
 // Consecutive results that lie side by side in the input are copied at once.
-template <class T> void move(const ResampleCall& c) {
+template <class T>
+void move(const ResampleCall& c) {
   const T* in = static_cast<const T*>(c.in);
   T* out = static_cast<T*>(c.out);
   std::vector<int32_t> run(static_cast<size_t>(c.m));  // results from here on that follow each other
-  for (int64_t j = c.m; j-- > 0;) run[size_t(j)] = j + 1 < c.m && c.index[j + 1] == c.index[j] + 1 ? run[size_t(j) + 1] + 1 : 1;
+  for (int64_t j = c.m; j-- > 0;)
+    run[size_t(j)] = j + 1 < c.m && c.index[j + 1] == c.index[j] + 1 ? run[size_t(j) + 1] + 1 : 1;
   const bool runs = c.inner > 1 || std::count(run.begin(), run.end(), 1) * 4 < c.m;
   rows(c, c.inner, [&](int64_t o, int64_t j0, int64_t j1) {
     const T* x = in + o * c.n * c.inner;
@@ -44,13 +48,16 @@ template <class T> void move(const ResampleCall& c) {
   });
 }
 
-// Rows of single elements: the k-th term of every result side by side, so that a whole vector of results is summed at once.
-template <class T> class Columns {
+// Rows of single elements: the k-th term of every result side by side, so that a whole vector of results is summed at
+// once.
+template <class T>
+class Columns {
  public:
   static constexpr int kMost = 4;
 
   Columns(const ResampleCall& c, const T* weights) : m_(c.m) {
-    for (int64_t j = 0; j < m_; j++) terms_ = std::max(terms_, int(std::min<int64_t>(kMost + 1, c.offsets[j + 1] - c.offsets[j])));
+    for (int64_t j = 0; j < m_; j++)
+      terms_ = std::max(terms_, int(std::min<int64_t>(kMost + 1, c.offsets[j + 1] - c.offsets[j])));
     if (terms_ > kMost) return;
     index_.assign(size_t(m_) * size_t(terms_), 0);
     weights_.assign(index_.size(), T(0));
@@ -75,14 +82,19 @@ template <class T> class Columns {
     return true;
   }
   void run(const T* x, T* y, int64_t j0, int64_t j1) const {
-    if (terms_ == 1) sum<1>(x, y, j0, j1);
-    else if (terms_ == 2) sum<2>(x, y, j0, j1);
-    else if (terms_ == 3) sum<3>(x, y, j0, j1);
-    else sum<4>(x, y, j0, j1);
+    if (terms_ == 1)
+      sum<1>(x, y, j0, j1);
+    else if (terms_ == 2)
+      sum<2>(x, y, j0, j1);
+    else if (terms_ == 3)
+      sum<3>(x, y, j0, j1);
+    else
+      sum<4>(x, y, j0, j1);
   }
 
  private:
-  template <int K> void sum(const T* x, T* __restrict y, int64_t j0, int64_t j1) const {
+  template <int K>
+  void sum(const T* x, T* __restrict y, int64_t j0, int64_t j1) const {
     const int32_t* index = index_.data();
     const T* w = weights_.data();
     for (int64_t j = j0; j < j1; j++) {
@@ -99,7 +111,8 @@ template <class T> class Columns {
   std::vector<T> weights_;
 };
 
-template <class T> void sum(const ResampleCall& c) {
+template <class T>
+void sum(const ResampleCall& c) {
   const T* in = static_cast<const T*>(c.in);
   T* out = static_cast<T*>(c.out);
   const int64_t terms = c.offsets[c.m];
@@ -147,8 +160,10 @@ template <class T> void sum(const ResampleCall& c) {
 void resample(const ResampleCall& c) {
   if (c.outer * c.m * c.inner == 0) return;
   if (c.moves) return dispatch_size(item_size(c.type), [&]<class T>(TypeTag<T>) { move<T>(c); });
-  if (c.type == DType::Float64) sum<double>(c);
-  else sum<float>(c);
+  if (c.type == DType::Float64)
+    sum<double>(c);
+  else
+    sum<float>(c);
 }
 
 }  // namespace lampas::cpu

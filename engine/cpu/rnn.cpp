@@ -1,6 +1,6 @@
-// A recurrent layer: the input's product for all steps at once, then for each step the recurrent product on weights packed
-// once and one pass over the gates. Every thread owns a range of hidden units through all steps, so that a step needs a
-// single barrier: the pass over the gates follows the product of the same units without one.
+// A recurrent layer: the input's product for all steps at once, then for each step the recurrent product on weights
+// packed once and one pass over the gates. Every thread owns a range of hidden units through all steps, so that a step
+// needs a single barrier: the pass over the gates follows the product of the same units without one.
 #include "cpu/rnn.h"
 
 #include <cstring>
@@ -19,17 +19,22 @@ namespace {
 
 constexpr int64_t kStepWork = 1 << 18;  // multiply-adds of a step worth sharing among threads
 
-template <class V> V sigmoid(V x) { return 1 / (1 + simd::fast_exp(-x)); }
+template <class V>
+V sigmoid(V x) {
+  return 1 / (1 + simd::fast_exp(-x));
+}
 
 // Whole vectors, or the first lanes of one.
-template <class T> struct Whole {
+template <class T>
+struct Whole {
   using V = simd::Vec<T>;
   V load(const T* p) const { return simd::load<V>(p); }
   void store(T* p, V v) const { simd::store(p, v); }
 };
 
 // Calls f(unit, access) for the vectors of units [begin, end).
-template <class T, class F> inline void for_units(int64_t begin, int64_t end, F&& f) {
+template <class T, class F>
+inline void for_units(int64_t begin, int64_t end, F&& f) {
   constexpr int W = simd::kLanes<simd::Vec<T>>;
   int64_t u = begin;
   for (; u + W <= end; u += W) f(u, Whole<T>{});
@@ -37,20 +42,23 @@ template <class T, class F> inline void for_units(int64_t begin, int64_t end, F&
 }
 
 // One row of one step. Pointers may be null where the cell has no such value.
-template <class T> struct Row {
-  T* gates;              // forward: products in, values out; backward: saved values
+template <class T>
+struct Row {
+  T* gates;  // forward: products in, values out; backward: saved values
   const T *h_prev, *c_prev;
-  T *h, *c;              // forward: results; backward: c is the saved one
-  const T *gy, *gh;      // backward: the gradient of h from the output, and from the next step
+  T *h, *c;                 // forward: results; backward: c is the saved one
+  const T *gy, *gh;         // backward: the gradient of h from the output, and from the next step
   T *g_gates, *carry, *gc;  // backward: gradients of the products, of h_prev besides the product's, and of c
 };
 
-template <class T, RnnCell cell> void forward_row(const Row<T>& r, int64_t H, int64_t begin, int64_t end) {
+template <class T, RnnCell cell>
+void forward_row(const Row<T>& r, int64_t H, int64_t begin, int64_t end) {
   for_units<T>(begin, end, [&](int64_t u, const auto& io) {
     T* g = r.gates + u;
     auto v0 = io.load(g);
     if constexpr (cell == RnnCell::Lstm) {
-      auto i = sigmoid(v0), f = sigmoid(io.load(g + H)), n = simd::tanh(io.load(g + 2 * H)), o = sigmoid(io.load(g + 3 * H));
+      auto i = sigmoid(v0), f = sigmoid(io.load(g + H)), n = simd::tanh(io.load(g + 2 * H)),
+           o = sigmoid(io.load(g + 3 * H));
       auto c = f * io.load(r.c_prev + u) + i * n;
       io.store(g, i), io.store(g + H, f), io.store(g + 2 * H, n), io.store(g + 3 * H, o);
       io.store(r.c + u, c);
@@ -62,15 +70,18 @@ template <class T, RnnCell cell> void forward_row(const Row<T>& r, int64_t H, in
       io.store(r.h + u, n + z * (io.load(r.h_prev + u) - n));
     } else {
       auto h = v0;
-      if constexpr (cell == RnnCell::Tanh) h = simd::tanh(v0);
-      else h = (v0 > 0) | (v0 != v0) ? v0 : v0 - v0;
+      if constexpr (cell == RnnCell::Tanh)
+        h = simd::tanh(v0);
+      else
+        h = (v0 > 0) | (v0 != v0) ? v0 : v0 - v0;
       io.store(g, h);
       io.store(r.h + u, h);
     }
   });
 }
 
-template <class T, RnnCell cell> void backward_row(const Row<T>& r, int64_t H, int64_t begin, int64_t end) {
+template <class T, RnnCell cell>
+void backward_row(const Row<T>& r, int64_t H, int64_t begin, int64_t end) {
   for_units<T>(begin, end, [&](int64_t u, const auto& io) {
     const T* s = r.gates + u;
     T* g = r.g_gates + u;
@@ -109,7 +120,8 @@ inline void barrier(int threads) {
 }
 
 // out[j] (+)= the sum of column j; sums of sixteen rows are added up.
-template <class T> void column_sums(const T* x, int64_t rows, int64_t columns, int64_t stride, T* out) {
+template <class T>
+void column_sums(const T* x, int64_t rows, int64_t columns, int64_t stride, T* out) {
   parallel_for(0, columns, std::max<int64_t>(64, kGrain / std::max<int64_t>(1, rows)), [&](int64_t b, int64_t e) {
     constexpr int64_t width = 256;
     for (int64_t j0 = b; j0 < e; j0 += width) {
@@ -126,7 +138,8 @@ template <class T> void column_sums(const T* x, int64_t rows, int64_t columns, i
   });
 }
 
-template <class T, RnnCell cell> class Layer {
+template <class T, RnnCell cell>
+class Layer {
  public:
   explicit Layer(const RnnCall& q)
       : q_(q), layout_(rnn_layout(cell)), H_(q.hidden), S_(q.state), ld_(q.gate_stride), start_(size_t(q.steps) + 1) {
@@ -170,8 +183,8 @@ template <class T, RnnCell cell> class Layer {
           const bool adds = k < adding_gates();
           const T* bias = !adds && q_.b_hh ? in(q_.b_hh) + k * H_ + u0 : nullptr;
           each_previous(s, in(q_.y), in(q_.h0), S_, [&](int64_t first, int64_t rows, const T* h) {
-            gate[k].multiply(b0, b1, rows, h, S_, 1, g + first * ld_ + (layout_.recurrent_slot + k) * H_ + u0, ld_, T(1),
-                             adds ? T(1) : T(0), bias);
+            gate[k].multiply(b0, b1, rows, h, S_, 1, g + first * ld_ + (layout_.recurrent_slot + k) * H_ + u0, ld_,
+                             T(1), adds ? T(1) : T(0), bias);
           });
         }
         T* h = (q_.w_hr ? out(q_.hiddens) : out(q_.y)) + row * H_;
@@ -202,7 +215,8 @@ template <class T, RnnCell cell> class Layer {
     Scratch grad_gates(size_t(q_.rows * ld_) * sizeof(T)), grad_h(static_cast<size_t>(state_bytes));
     Scratch grad_c(size_t(batch_ * H_) * sizeof(T)), grad_hidden(q_.w_hr ? size_t(batch_ * H_) * sizeof(T) : 1);
     Scratch grad_y(q_.w_hr ? size_t(q_.rows * S_) * sizeof(T) : 1);
-    T *gg = grad_gates.as<T>(), *gh = grad_h.as<T>(), *gc = grad_c.as<T>(), *gm = grad_hidden.as<T>(), *gp = grad_y.as<T>();
+    T *gg = grad_gates.as<T>(), *gh = grad_h.as<T>(), *gc = grad_c.as<T>(), *gm = grad_hidden.as<T>(),
+      *gp = grad_y.as<T>();
     start_gradient(gh, q_.ghn, batch_ * S_);
     if (cell == RnnCell::Lstm) start_gradient(gc, q_.gcn, batch_ * H_);
     const int64_t blocks = Panels<T>::count(H_), out_blocks = Panels<T>::count(S_);
@@ -260,14 +274,16 @@ template <class T, RnnCell cell> class Layer {
   // Gates whose recurrent product is added to the input's; the rest stays apart.
   int adding_gates() const { return cell == RnnCell::Gru ? 2 : layout_.gates; }
 
-  template <class F> void team(F&& f) {
+  template <class F>
+  void team(F&& f) {
     if (threads_ == 1) return f(0, 1);
 #pragma omp parallel num_threads(threads_)
     f(omp_get_thread_num(), omp_get_num_threads());
   }
 
   // Blocks of W_ih's rows and the slots they go to, as far as they follow each other.
-  template <class F> void each_input_block(F&& f) const {
+  template <class F>
+  void each_input_block(F&& f) const {
     if constexpr (cell == RnnCell::Gru) {
       f(0, 1, 2);
       f(2, 0, 1);
@@ -277,7 +293,8 @@ template <class T, RnnCell cell> class Layer {
   }
 
   // The state before step s: rows of the previous step's, and initial ones of sequences that start here.
-  template <class F> void each_previous(int64_t s, const T* states, const T* initial, int64_t width, F&& f) const {
+  template <class F>
+  void each_previous(int64_t s, const T* states, const T* initial, int64_t width, F&& f) const {
     const int64_t n = q_.batch_sizes[step(s)];
     int64_t old = 0;
     if (s > 0) {
@@ -303,8 +320,10 @@ template <class T, RnnCell cell> class Layer {
   }
 
   static void start_gradient(T* g, const void* from, int64_t n) {
-    if (from) std::memcpy(g, from, size_t(n) * sizeof(T));
-    else std::fill(g, g + n, T(0));
+    if (from)
+      std::memcpy(g, from, size_t(n) * sizeof(T));
+    else
+      std::fill(g, g + n, T(0));
   }
 
   void project_input() const {
@@ -315,8 +334,8 @@ template <class T, RnnCell cell> class Layer {
       for (int64_t j = 0; j < adding_gates() * H_; j++) bias[size_t(j)] += in(q_.b_hh)[j];
     }
     each_input_block([&](int gate, int slot, int count) {
-      gemm<T>({q_.rows, count * H_, I, in(q_.x), I, 1, in(q_.w_ih) + gate * H_ * I, 1, I, gates() + slot * H_, ld_, 1, 0,
-               bias.empty() ? nullptr : bias.data() + gate * H_});
+      gemm<T>({q_.rows, count * H_, I, in(q_.x), I, 1, in(q_.w_ih) + gate * H_ * I, 1, I, gates() + slot * H_, ld_, 1,
+               0, bias.empty() ? nullptr : bias.data() + gate * H_});
     });
   }
 
@@ -334,8 +353,10 @@ template <class T, RnnCell cell> class Layer {
     });
     const T* recurrent = gg + layout_.recurrent_slot * H_;
     if (q_.gb_hh) {
-      if (q_.gb_ih && cell != RnnCell::Gru) std::memcpy(q_.gb_hh, q_.gb_ih, size_t(one) * sizeof(T));
-      else column_sums(recurrent, R, one, ld_, out(q_.gb_hh));
+      if (q_.gb_ih && cell != RnnCell::Gru)
+        std::memcpy(q_.gb_hh, q_.gb_ih, size_t(one) * sizeof(T));
+      else
+        column_sums(recurrent, R, one, ld_, out(q_.gb_hh));
     }
     if (q_.gw_hh) {
       Scratch memory(size_t(R * S_) * sizeof(T));
@@ -357,18 +378,25 @@ template <class T, RnnCell cell> class Layer {
   int threads_ = 1;
 };
 
-template <class F> void with_layer(const RnnCall& q, F&& f) {
+template <class F>
+void with_layer(const RnnCall& q, F&& f) {
   if (q.steps == 0 || q.rows == 0) return;
   auto typed = [&]<class T>(TypeTag<T>) {
     switch (q.cell) {
-      case RnnCell::Lstm: return f(Layer<T, RnnCell::Lstm>(q));
-      case RnnCell::Gru: return f(Layer<T, RnnCell::Gru>(q));
-      case RnnCell::Tanh: return f(Layer<T, RnnCell::Tanh>(q));
-      default: return f(Layer<T, RnnCell::Relu>(q));
+      case RnnCell::Lstm:
+        return f(Layer<T, RnnCell::Lstm>(q));
+      case RnnCell::Gru:
+        return f(Layer<T, RnnCell::Gru>(q));
+      case RnnCell::Tanh:
+        return f(Layer<T, RnnCell::Tanh>(q));
+      default:
+        return f(Layer<T, RnnCell::Relu>(q));
     }
   };
-  if (q.type == DType::Float64) typed(TypeTag<double>{});
-  else typed(TypeTag<float>{});
+  if (q.type == DType::Float64)
+    typed(TypeTag<double>{});
+  else
+    typed(TypeTag<float>{});
 }
 
 }  // namespace

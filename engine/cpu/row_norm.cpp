@@ -12,7 +12,8 @@ namespace {
 
 constexpr int64_t kRun = 4096;  // values summed in the compute type; runs are added in double
 
-template <class C> C row_mean(int64_t n, const C* __restrict x) {
+template <class C>
+C row_mean(int64_t n, const C* __restrict x) {
   double total = 0;
   for (int64_t i = 0; i < n; i += kRun) {
     C sum = 0;
@@ -23,7 +24,8 @@ template <class C> C row_mean(int64_t n, const C* __restrict x) {
   return C(total / double(n));
 }
 
-template <class C> double row_squares(int64_t n, const C* __restrict x, C mean) {
+template <class C>
+double row_squares(int64_t n, const C* __restrict x, C mean) {
   double total = 0;
   for (int64_t i = 0; i < n; i += kRun) {
     const int64_t end = std::min(n, i + kRun);
@@ -40,8 +42,8 @@ int64_t grain(int64_t n) { return std::max<int64_t>(1, kGrain / 2 / std::max<int
 }  // namespace
 
 template <class T>
-void row_norm_forward(int64_t rows, int64_t n, const T* x, const NormStat<T>* weight, const NormStat<T>* bias, double eps,
-                      T* y, NormStat<T>* mean, NormStat<T>* rstd) {
+void row_norm_forward(int64_t rows, int64_t n, const T* x, const NormStat<T>* weight, const NormStat<T>* bias,
+                      double eps, T* y, NormStat<T>* mean, NormStat<T>* rstd) {
   using C = NormStat<T>;
   if (n == 0) return;
   parallel_for(0, rows, grain(n), [&](int64_t begin, int64_t end) {
@@ -59,18 +61,23 @@ void row_norm_forward(int64_t rows, int64_t n, const T* x, const NormStat<T>* we
 #pragma omp simd
         for (int64_t i = 0; i < n; i++) out[i] = value(i);
       };
-      if (w && b) write([=](int64_t i) { return (v[i] - m) * scale * w[i] + b[i]; });
-      else if (w) write([=](int64_t i) { return (v[i] - m) * scale * w[i]; });
-      else if (b) write([=](int64_t i) { return (v[i] - m) * scale + b[i]; });
-      else write([=](int64_t i) { return (v[i] - m) * scale; });
+      if (w && b)
+        write([=](int64_t i) { return (v[i] - m) * scale * w[i] + b[i]; });
+      else if (w)
+        write([=](int64_t i) { return (v[i] - m) * scale * w[i]; });
+      else if (b)
+        write([=](int64_t i) { return (v[i] - m) * scale + b[i]; });
+      else
+        write([=](int64_t i) { return (v[i] - m) * scale; });
       narrow_back(out, n, y + r * n);
     }
   });
 }
 
 template <class T>
-void row_norm_backward(int64_t rows, int64_t n, const T* gy, const T* x, const NormStat<T>* weight, const NormStat<T>* mean,
-                       const NormStat<T>* rstd, T* gx, NormStat<T>* gweight, NormStat<T>* gbias) {
+void row_norm_backward(int64_t rows, int64_t n, const T* gy, const T* x, const NormStat<T>* weight,
+                       const NormStat<T>* mean, const NormStat<T>* rstd, T* gx, NormStat<T>* gweight,
+                       NormStat<T>* gbias) {
   using C = NormStat<T>;
   if (rows == 0 || n == 0) {
     if (gweight) std::fill_n(gweight, n, C(0));
@@ -127,10 +134,10 @@ void row_norm_backward(int64_t rows, int64_t n, const T* gy, const T* x, const N
   }
 }
 
-#define LAMPAS_ROW_NORM(T)                                                                                                \
-  template void row_norm_forward<T>(int64_t, int64_t, const T*, const NormStat<T>*, const NormStat<T>*, double, T*,       \
-                                    NormStat<T>*, NormStat<T>*);                                                          \
-  template void row_norm_backward<T>(int64_t, int64_t, const T*, const T*, const NormStat<T>*, const NormStat<T>*,        \
+#define LAMPAS_ROW_NORM(T)                                                                                          \
+  template void row_norm_forward<T>(int64_t, int64_t, const T*, const NormStat<T>*, const NormStat<T>*, double, T*, \
+                                    NormStat<T>*, NormStat<T>*);                                                    \
+  template void row_norm_backward<T>(int64_t, int64_t, const T*, const T*, const NormStat<T>*, const NormStat<T>*,  \
                                      const NormStat<T>*, T*, NormStat<T>*, NormStat<T>*);
 LAMPAS_ROW_NORM(float)
 LAMPAS_ROW_NORM(double)

@@ -11,8 +11,18 @@ namespace {
 
 constexpr int64_t kBlock = 512;
 
-struct Add { template <class T> static T join(T a, T b) { return a + b; } };
-struct Multiply { template <class T> static T join(T a, T b) { return a * b; } };
+struct Add {
+  template <class T>
+  static T join(T a, T b) {
+    return a + b;
+  }
+};
+struct Multiply {
+  template <class T>
+  static T join(T a, T b) {
+    return a * b;
+  }
+};
 struct LogAddExp {
   static double join(double a, double b) {
     double hi = a != a || a > b ? a : b, lo = a != a || a > b ? b : a;
@@ -20,14 +30,18 @@ struct LogAddExp {
   }
 };
 
-template <class A, class F> struct Totals {
+template <class A, class F>
+struct Totals {
   const ScanCall& call;
   ConvertFn in, out;
   int64_t in_size, out_size;
 
   explicit Totals(const ScanCall& c)
-      : call(c), in(converter(c.in_type, dtype_of<A>)), out(converter(dtype_of<A>, c.out_type)),
-        in_size(int64_t(item_size(c.in_type))), out_size(int64_t(item_size(c.out_type))) {}
+      : call(c),
+        in(converter(c.in_type, dtype_of<A>)),
+        out(converter(dtype_of<A>, c.out_type)),
+        in_size(int64_t(item_size(c.in_type))),
+        out_size(int64_t(item_size(c.out_type))) {}
 
   void row(const char* x, char* y) const {
     alignas(64) A a[kBlock];
@@ -41,7 +55,8 @@ template <class A, class F> struct Totals {
       }
       // Four at a time: the chain of dependent steps is a quarter as long.
       for (; k + 4 <= n; k += 4) {
-        A two = F::join(a[k], a[k + 1]), three = F::join(two, a[k + 2]), four = F::join(two, F::join(a[k + 2], a[k + 3]));
+        A two = F::join(a[k], a[k + 1]), three = F::join(two, a[k + 2]),
+          four = F::join(two, F::join(a[k + 2], a[k + 3]));
         a[k] = F::join(carry, a[k]);
         a[k + 1] = F::join(carry, two);
         a[k + 2] = F::join(carry, three);
@@ -65,14 +80,18 @@ template <class A, class F> struct Totals {
 };
 
 // The largest (smallest) so far and where it last stood; a NaN, once seen, stays.
-template <class A, bool kMax> struct Extremes {
+template <class A, bool kMax>
+struct Extremes {
   const ScanCall& call;
   ConvertFn in, out;
   int64_t in_size, out_size;
 
   explicit Extremes(const ScanCall& c)
-      : call(c), in(converter(c.in_type, dtype_of<A>)), out(converter(dtype_of<A>, c.out_type)),
-        in_size(int64_t(item_size(c.in_type))), out_size(int64_t(item_size(c.out_type))) {}
+      : call(c),
+        in(converter(c.in_type, dtype_of<A>)),
+        out(converter(dtype_of<A>, c.out_type)),
+        in_size(int64_t(item_size(c.in_type))),
+        out_size(int64_t(item_size(c.out_type))) {}
 
   static bool wins(A x, A best) { return x != x || (best == best && (kMax ? x >= best : x <= best)); }
 
@@ -109,26 +128,33 @@ template <class A, bool kMax> struct Extremes {
   }
 };
 
-template <class K> void run(const ScanCall& call) {
+template <class K>
+void run(const ScanCall& call) {
   K k(call);
   const int64_t blocks = (call.inner + kBlock - 1) / kBlock, slice = call.n * call.inner;
   const char* in = static_cast<const char*>(call.in);
   char* out = static_cast<char*>(call.out);
   Unlocked unlocked(call.outer * slice);
-  parallel_for(0, call.outer * blocks, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, slice / blocks)), [&](int64_t b, int64_t e) {
-    for (int64_t i = b; i < e; i++) {
-      int64_t first = i % blocks * kBlock, at = i / blocks * slice + first, width = std::min(kBlock, call.inner - first);
-      const char* x = in + at * k.in_size;
-      char* y = out + at * k.out_size;
-      if constexpr (requires { k.row(x, y, call.indices); }) {
-        if (call.inner == 1) k.row(x, y, call.indices + at);
-        else k.columns(x, y, call.indices + at, width);
-      } else {
-        if (call.inner == 1) k.row(x, y);
-        else k.columns(x, y, width);
-      }
-    }
-  });
+  parallel_for(0, call.outer * blocks, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, slice / blocks)),
+               [&](int64_t b, int64_t e) {
+                 for (int64_t i = b; i < e; i++) {
+                   int64_t first = i % blocks * kBlock, at = i / blocks * slice + first,
+                           width = std::min(kBlock, call.inner - first);
+                   const char* x = in + at * k.in_size;
+                   char* y = out + at * k.out_size;
+                   if constexpr (requires { k.row(x, y, call.indices); }) {
+                     if (call.inner == 1)
+                       k.row(x, y, call.indices + at);
+                     else
+                       k.columns(x, y, call.indices + at, width);
+                   } else {
+                     if (call.inner == 1)
+                       k.row(x, y);
+                     else
+                       k.columns(x, y, width);
+                   }
+                 }
+               });
 }
 
 }  // namespace
@@ -137,12 +163,20 @@ void scan(const ScanCall& c) {
   if (c.outer * c.n * c.inner == 0) return;
   bool complex = is_complex(c.out_type), floating = is_inexact(c.out_type);
   switch (c.op) {
-    case Scan::Sum: return complex ? run<Totals<complex128, Add>>(c) : floating ? run<Totals<double, Add>>(c) : run<Totals<int64_t, Add>>(c);
+    case Scan::Sum:
+      return complex    ? run<Totals<complex128, Add>>(c)
+             : floating ? run<Totals<double, Add>>(c)
+                        : run<Totals<int64_t, Add>>(c);
     case Scan::Prod:
-      return complex ? run<Totals<complex128, Multiply>>(c) : floating ? run<Totals<double, Multiply>>(c) : run<Totals<int64_t, Multiply>>(c);
-    case Scan::Max: return floating ? run<Extremes<double, true>>(c) : run<Extremes<int64_t, true>>(c);
-    case Scan::Min: return floating ? run<Extremes<double, false>>(c) : run<Extremes<int64_t, false>>(c);
-    case Scan::LogSumExp: return run<Totals<double, LogAddExp>>(c);
+      return complex    ? run<Totals<complex128, Multiply>>(c)
+             : floating ? run<Totals<double, Multiply>>(c)
+                        : run<Totals<int64_t, Multiply>>(c);
+    case Scan::Max:
+      return floating ? run<Extremes<double, true>>(c) : run<Extremes<int64_t, true>>(c);
+    case Scan::Min:
+      return floating ? run<Extremes<double, false>>(c) : run<Extremes<int64_t, false>>(c);
+    case Scan::LogSumExp:
+      return run<Totals<double, LogAddExp>>(c);
   }
 }
 

@@ -19,26 +19,57 @@ typedef double vd __attribute__((vector_size(kBytes)));
 typedef int32_t vi __attribute__((vector_size(kBytes)));
 typedef int64_t vl __attribute__((vector_size(kBytes)));
 
-template <class T> struct VecOf;
-template <> struct VecOf<float> { using type = vf; using mask = vi; };
-template <> struct VecOf<double> { using type = vd; using mask = vl; };
-template <class T> using Vec = typename VecOf<T>::type;
-template <class V> using ElementOf = std::remove_reference_t<decltype(std::declval<V&>()[0])>;
-template <class V> inline constexpr int kLanes = int(sizeof(V) / sizeof(ElementOf<V>));
+template <class T>
+struct VecOf;
+template <>
+struct VecOf<float> {
+  using type = vf;
+  using mask = vi;
+};
+template <>
+struct VecOf<double> {
+  using type = vd;
+  using mask = vl;
+};
+template <class T>
+using Vec = typename VecOf<T>::type;
+template <class V>
+using ElementOf = std::remove_reference_t<decltype(std::declval<V&>()[0])>;
+template <class V>
+inline constexpr int kLanes = int(sizeof(V) / sizeof(ElementOf<V>));
 
-template <class V> inline V load(const void* p) {
+template <class V>
+inline V load(const void* p) {
   V v;
   std::memcpy(&v, p, sizeof(V));
   return v;
 }
-template <class V> inline void store(void* p, V v) { std::memcpy(p, &v, sizeof(V)); }
-template <class V> inline V splat(ElementOf<V> x) { return x - V{}; }
+template <class V>
+inline void store(void* p, V v) {
+  std::memcpy(p, &v, sizeof(V));
+}
+template <class V>
+inline V splat(ElementOf<V> x) {
+  return x - V{};
+}
 
 // mask ? a : b
-template <class V, class M> inline V select(M m, V a, V b) { return m ? a : b; }
-template <class V> inline V abs(V x) { return x < 0 ? -x : (x == 0 ? V{} : x); }
-template <class V> inline V max(V a, V b) { return (a > b) | (a != a) ? a : b; }  // a NaN on either side stays
-template <class V> inline V min(V a, V b) { return (a < b) | (a != a) ? a : b; }
+template <class V, class M>
+inline V select(M m, V a, V b) {
+  return m ? a : b;
+}
+template <class V>
+inline V abs(V x) {
+  return x < 0 ? -x : (x == 0 ? V{} : x);
+}
+template <class V>
+inline V max(V a, V b) {
+  return (a > b) | (a != a) ? a : b;
+}  // a NaN on either side stays
+template <class V>
+inline V min(V a, V b) {
+  return (a < b) | (a != a) ? a : b;
+}
 
 #if defined(__AVX512F__)
 #define LAMPAS_VF(name) _ZGVeN16v_##name##f
@@ -52,15 +83,15 @@ template <class V> inline V min(V a, V b) { return (a < b) | (a != a) ? a : b; }
 #define LAMPAS_VVD(name) _ZGVdN4vv_##name
 #endif
 
-#define LAMPAS_MATH1(name)                                             \
-  extern "C" vf LAMPAS_VF(name)(vf);                                   \
-  extern "C" vd LAMPAS_VD(name)(vd);                                   \
-  inline vf name(vf x) { return LAMPAS_VF(name)(x); }                  \
+#define LAMPAS_MATH1(name)                            \
+  extern "C" vf LAMPAS_VF(name)(vf);                  \
+  extern "C" vd LAMPAS_VD(name)(vd);                  \
+  inline vf name(vf x) { return LAMPAS_VF(name)(x); } \
   inline vd name(vd x) { return LAMPAS_VD(name)(x); }
-#define LAMPAS_MATH2(name)                                             \
-  extern "C" vf LAMPAS_VVF(name)(vf, vf);                              \
-  extern "C" vd LAMPAS_VVD(name)(vd, vd);                              \
-  inline vf name(vf x, vf y) { return LAMPAS_VVF(name)(x, y); }        \
+#define LAMPAS_MATH2(name)                                      \
+  extern "C" vf LAMPAS_VVF(name)(vf, vf);                       \
+  extern "C" vd LAMPAS_VVD(name)(vd, vd);                       \
+  inline vf name(vf x, vf y) { return LAMPAS_VVF(name)(x, y); } \
   inline vd name(vd x, vd y) { return LAMPAS_VVD(name)(x, y); }
 
 LAMPAS_MATH1(exp)
@@ -90,7 +121,8 @@ LAMPAS_MATH2(atan2)
 LAMPAS_MATH2(hypot)
 
 // A lane-by-lane call of a scalar function, for what has no vector form.
-template <class V, class F> inline V each(V x, F f) {
+template <class V, class F>
+inline V each(V x, F f) {
   V y;
   for (int i = 0; i < kLanes<V>; i++) y[i] = f(x[i]);
   return y;

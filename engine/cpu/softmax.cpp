@@ -1,5 +1,5 @@
-// softmax and log_softmax with their gradients. Along the last dimension a row is read from memory once and written once;
-// along another, tiles of whole columns stay in the second-level cache.
+// softmax and log_softmax with their gradients. Along the last dimension a row is read from memory once and written
+// once; along another, tiles of whole columns stay in the second-level cache.
 #include <algorithm>
 #include <vector>
 
@@ -18,15 +18,17 @@ namespace {
 using simd::load;
 using simd::splat;
 
-template <class T> inline constexpr int64_t W = simd::kLanes<simd::Vec<T>>;
-constexpr int64_t kFlush = 4096;               // elements summed in single precision before the sum is widened
+template <class T>
+inline constexpr int64_t W = simd::kLanes<simd::Vec<T>>;
+constexpr int64_t kFlush = 4096;                // elements summed in single precision before the sum is widened
 constexpr size_t kStreamed = size_t(24) << 20;  // bytes of a result that will not be found in the cache again
-constexpr int64_t kPart = 65536;               // elements of one part of a row split among threads
-constexpr int64_t kShort = 32, kGroup = 64;      // rows of up to kShort elements go kGroup at a time
-constexpr int64_t kTile = 32768;               // elements of a tile of columns
+constexpr int64_t kPart = 65536;                // elements of one part of a row split among threads
+constexpr int64_t kShort = 32, kGroup = 64;     // rows of up to kShort elements go kGroup at a time
+constexpr int64_t kTile = 32768;                // elements of a tile of columns
 
 // The lanes in pairs, pairs of pairs, and so on.
-template <class V, class F> inline auto across(V v, F join) {
+template <class V, class F>
+inline auto across(V v, F join) {
   constexpr int n = simd::kLanes<V>;
   simd::ElementOf<V> lanes[n];
   simd::store(lanes, v);
@@ -34,13 +36,15 @@ template <class V, class F> inline auto across(V v, F join) {
     for (int i = 0; i < half; i++) lanes[i] = join(lanes[i], lanes[i + half]);
   return lanes[0];
 }
-template <class V> inline double lanes_sum(V v) {
+template <class V>
+inline double lanes_sum(V v) {
   return double(across(v, [](auto a, auto b) { return a + b; }));
 }
 
-// y[i] = f(vector i) for all of n elements, writing past the cache if `stream` is set. f(i, count) gives a vector of which
-// the first `count` lanes count.
-template <class T, class F> inline void produce(T* y, int64_t n, bool stream, F&& f) {
+// y[i] = f(vector i) for all of n elements, writing past the cache if `stream` is set. f(i, count) gives a vector of
+// which the first `count` lanes count.
+template <class T, class F>
+inline void produce(T* y, int64_t n, bool stream, F&& f) {
   using V = simd::Vec<T>;
   auto partial = [&](int64_t i, int64_t count) {
     V v = f(i, count);
@@ -69,7 +73,8 @@ template <class T, class F> inline void produce(T* y, int64_t n, bool stream, F&
   if (i < n) partial(i, n - i);
 }
 
-template <class T> inline simd::Vec<T> take(const T* x, int64_t i, int64_t count, T rest) {
+template <class T>
+inline simd::Vec<T> take(const T* x, int64_t i, int64_t count, T rest) {
   using V = simd::Vec<T>;
   if (count == W<T>) return load<V>(x + i);
   V v = splat<V>(rest);
@@ -77,7 +82,8 @@ template <class T> inline simd::Vec<T> take(const T* x, int64_t i, int64_t count
   return v;
 }
 
-template <class T> T row_max(const T* x, int64_t n) {
+template <class T>
+T row_max(const T* x, int64_t n) {
   using V = simd::Vec<T>;
   const V lowest = -splat<V>(std::numeric_limits<T>::max()) * 2;
   V m[4] = {lowest, lowest, lowest, lowest};
@@ -97,7 +103,8 @@ template <class T> T row_max(const T* x, int64_t n) {
 }
 
 // Sum of exp(x - max); the terms go to e, unless that is null.
-template <class T> double row_exp(const T* x, int64_t n, T max, T* e) {
+template <class T>
+double row_exp(const T* x, int64_t n, T max, T* e) {
   using V = simd::Vec<T>;
   double sum = 0;
   const V m = splat<V>(max);
@@ -124,7 +131,8 @@ template <class T> double row_exp(const T* x, int64_t n, T max, T* e) {
 }
 
 // Sum of g * y, or of g alone.
-template <class T> double row_dot(const T* g, const T* y, int64_t n) {
+template <class T>
+double row_dot(const T* g, const T* y, int64_t n) {
   using V = simd::Vec<T>;
   double sum = 0;
   for (int64_t b = 0; b < n; b += kFlush) {
@@ -145,17 +153,20 @@ template <class T> double row_dot(const T* g, const T* y, int64_t n) {
   return sum;
 }
 
-template <class T> void scale_row(const T* e, T* y, int64_t n, double sum, bool stream) {
+template <class T>
+void scale_row(const T* e, T* y, int64_t n, double sum, bool stream) {
   const auto factor = splat<simd::Vec<T>>(T(1 / sum));
   produce(y, n, stream, [&](int64_t i, int64_t count) { return take(e, i, count, T(0)) * factor; });
 }
-template <class T> void shift_row(const T* x, T* y, int64_t n, T max, double sum, bool stream) {
+template <class T>
+void shift_row(const T* x, T* y, int64_t n, T max, double sum, bool stream) {
   using V = simd::Vec<T>;
   const V m = splat<V>(max), l = splat<V>(T(std::log(sum)));
   produce(y, n, stream, [&](int64_t i, int64_t count) { return (take(x, i, count, T(0)) - m) - l; });
 }
 
-template <class T> void forward_row(bool log, const T* x, T* y, T* scratch, int64_t n, bool stream) {
+template <class T>
+void forward_row(bool log, const T* x, T* y, T* scratch, int64_t n, bool stream) {
   T max = row_max(x, n);
   if (log) {
     shift_row(x, y, n, max, row_exp<T>(x, n, max, nullptr), stream);
@@ -165,7 +176,8 @@ template <class T> void forward_row(bool log, const T* x, T* y, T* scratch, int6
   }
 }
 
-template <class T> void backward_row(bool log, const T* g, const T* y, T* out, int64_t n, bool stream) {
+template <class T>
+void backward_row(bool log, const T* g, const T* y, T* out, int64_t n, bool stream) {
   using V = simd::Vec<T>;
   const V s = splat<V>(T(row_dot(g, log ? nullptr : y, n)));
   produce(out, n, stream, [&](int64_t i, int64_t count) {
@@ -175,7 +187,8 @@ template <class T> void backward_row(bool log, const T* g, const T* y, T* out, i
 }
 
 // n rows of `width` columns; consecutive rows are `stride` elements apart in each array.
-template <class T> void forward_columns(bool log, const T* x, T* y, int64_t n, int64_t width, int64_t stride) {
+template <class T>
+void forward_columns(bool log, const T* x, T* y, int64_t n, int64_t width, int64_t stride) {
   using V = simd::Vec<T>;
   for (int64_t j = 0; j < width; j += W<T>) {
     int64_t count = std::min(W<T>, width - j);
@@ -213,7 +226,8 @@ template <class T> void forward_columns(bool log, const T* x, T* y, int64_t n, i
   }
 }
 
-template <class T> void backward_columns(bool log, const T* g, const T* y, T* out, int64_t n, int64_t width, int64_t stride) {
+template <class T>
+void backward_columns(bool log, const T* g, const T* y, T* out, int64_t n, int64_t width, int64_t stride) {
   using V = simd::Vec<T>;
   for (int64_t j = 0; j < width; j += W<T>) {
     int64_t count = std::min(W<T>, width - j);
@@ -236,7 +250,8 @@ template <class T> void backward_columns(bool log, const T* g, const T* y, T* ou
 }
 
 // A row longer than all threads have alone: its parts in parallel, with a barrier after the maximum and after the sum.
-template <class T> void long_row(bool log, const T* x, T* y, int64_t n) {
+template <class T>
+void long_row(bool log, const T* x, T* y, int64_t n) {
   const int64_t parts = (n + kPart - 1) / kPart;
   std::vector<double> partial(parts);
   auto each = [&](auto f) {
@@ -250,12 +265,15 @@ template <class T> void long_row(bool log, const T* x, T* y, int64_t n) {
   double sum = 0;
   for (double s : partial) sum += s;
   each([&](int64_t, int64_t at, int64_t m) {
-    if (log) shift_row(x + at, y + at, m, max, sum, false);
-    else scale_row(y + at, y + at, m, sum, false);
+    if (log)
+      shift_row(x + at, y + at, m, max, sum, false);
+    else
+      scale_row(y + at, y + at, m, sum, false);
   });
 }
 
-template <class T> void run(const SoftmaxCall& c) {
+template <class T>
+void run(const SoftmaxCall& c) {
   const bool direct_in = c.in_type == dtype_of<T>, direct_out = c.out_type == dtype_of<T>;
   const ConvertFn in = converter(c.in_type, dtype_of<T>), out = converter(dtype_of<T>, c.out_type);
   const int64_t in_size = int64_t(item_size(c.in_type)), out_size = int64_t(item_size(c.out_type));
@@ -316,8 +334,10 @@ template <class T> void run(const SoftmaxCall& c) {
         }
         char* place = result + i * c.n * out_size;
         T* to = direct_out ? reinterpret_cast<T*>(place) : third;
-        if (c.backward) backward_row(c.log, xs, ys, to, c.n, stream);
-        else forward_row(c.log, xs, to, staged ? third : nullptr, c.n, stream);
+        if (c.backward)
+          backward_row(c.log, xs, ys, to, c.n, stream);
+        else
+          forward_row(c.log, xs, to, staged ? third : nullptr, c.n, stream);
         if (!direct_out) out(third, place, c.n);
       }
 #if defined(__SSE2__)
@@ -339,16 +359,20 @@ template <class T> void run(const SoftmaxCall& c) {
       if (direct_in && direct_out) {
         const T* xs = reinterpret_cast<const T*>(x) + at;
         T* to = reinterpret_cast<T*>(result) + at;
-        if (c.backward) backward_columns(c.log, xs, reinterpret_cast<const T*>(y) + at, to, c.n, m, c.inner);
-        else forward_columns(c.log, xs, to, c.n, m, c.inner);
+        if (c.backward)
+          backward_columns(c.log, xs, reinterpret_cast<const T*>(y) + at, to, c.n, m, c.inner);
+        else
+          forward_columns(c.log, xs, to, c.n, m, c.inner);
         continue;
       }
       for (int64_t r = 0; r < c.n; r++) {
         in(x + (at + r * c.inner) * in_size, first + r * m, m);
         if (c.backward) in(y + (at + r * c.inner) * in_size, second + r * m, m);
       }
-      if (c.backward) backward_columns(c.log, first, second, third, c.n, m, m);
-      else forward_columns(c.log, first, third, c.n, m, m);
+      if (c.backward)
+        backward_columns(c.log, first, second, third, c.n, m, m);
+      else
+        forward_columns(c.log, first, third, c.n, m, m);
       for (int64_t r = 0; r < c.n; r++) out(third + r * m, result + (at + r * c.inner) * out_size, m);
     }
   });
@@ -358,8 +382,10 @@ template <class T> void run(const SoftmaxCall& c) {
 
 void softmax(const SoftmaxCall& call) {
   if (call.outer * call.n * call.inner == 0) return;
-  if (call.in_type == DType::Float64 || call.out_type == DType::Float64) run<double>(call);
-  else run<float>(call);
+  if (call.in_type == DType::Float64 || call.out_type == DType::Float64)
+    run<double>(call);
+  else
+    run<float>(call);
 }
 
 }  // namespace lampas::cpu

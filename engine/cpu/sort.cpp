@@ -26,19 +26,27 @@ uint32_t order_bits(int32_t x) { return uint32_t(x) ^ 0x80000000u; }
 uint64_t order_bits(int64_t x) { return uint64_t(x) ^ 1ull << 63; }
 
 // 32-bit keys travel with their position in one word, 64-bit ones in two.
-struct Wide { uint64_t key, position; };
-inline bool operator<(const Wide& a, const Wide& b) { return a.key < b.key || (a.key == b.key && a.position < b.position); }
+struct Wide {
+  uint64_t key, position;
+};
+inline bool operator<(const Wide& a, const Wide& b) {
+  return a.key < b.key || (a.key == b.key && a.position < b.position);
+}
 inline uint64_t key_of(uint64_t e) { return e >> 32; }
 inline uint64_t key_of(const Wide& e) { return e.key; }
 inline int64_t position_of(uint64_t e) { return int64_t(uint32_t(e)); }
 inline int64_t position_of(const Wide& e) { return int64_t(e.position); }
-template <class E> E entry(uint64_t key, int64_t position) {
-  if constexpr (std::is_same_v<E, uint64_t>) return key << 32 | uint64_t(position);
-  else return {key, uint64_t(position)};
+template <class E>
+E entry(uint64_t key, int64_t position) {
+  if constexpr (std::is_same_v<E, uint64_t>)
+    return key << 32 | uint64_t(position);
+  else
+    return {key, uint64_t(position)};
 }
 
 // Least digit first; a digit that all keys share costs nothing but the count.
-template <class E> void radix_sort(E* a, E* spare, int64_t n) {
+template <class E>
+void radix_sort(E* a, E* spare, int64_t n) {
   constexpr int kBits = 11, kBuckets = 1 << kBits, kKeyBits = std::is_same_v<E, uint64_t> ? 32 : 64;
   constexpr int kDigits = (kKeyBits + kBits - 1) / kBits;
   std::vector<int64_t> counts(size_t(kDigits) * kBuckets);
@@ -61,7 +69,8 @@ template <class E> void radix_sort(E* a, E* spare, int64_t n) {
   if (from != a) std::copy_n(from, n, a);
 }
 
-template <class E> void sort_entries(E* a, int64_t n) {
+template <class E>
+void sort_entries(E* a, int64_t n) {
   constexpr int64_t kRadix = std::is_same_v<E, uint64_t> ? 1024 : 4096;
   if (n < kRadix) return std::sort(a, a + n);
   constexpr int64_t kHalf = 1 << 18;
@@ -79,7 +88,8 @@ template <class E> void sort_entries(E* a, int64_t n) {
     // Each pair by two threads: one merges up to the middle from the front, the other from the back.
     parallel_for(0, parts / step, 1, [&](int64_t b, int64_t e) {
       for (int64_t h = b; h < e; h++) {
-        int64_t lo = edge(h / 2 * 2 * step), mid = edge((h / 2 * 2 + 1) * step), hi = edge((h / 2 + 1) * 2 * step), half = (hi - lo) / 2;
+        int64_t lo = edge(h / 2 * 2 * step), mid = edge((h / 2 * 2 + 1) * step), hi = edge((h / 2 + 1) * 2 * step),
+                half = (hi - lo) / 2;
         if (h % 2 == 0) {
           const E *x = from + lo, *xe = from + mid, *y = from + mid, *ye = from + hi;
           for (int64_t i = 0; i < half; i++) to[lo + i] = x < xe && (y >= ye || *x < *y) ? *x++ : *y++;
@@ -95,7 +105,8 @@ template <class E> void sort_entries(E* a, int64_t n) {
 }
 
 // One row's elements as keys. Key: what order_bits takes.
-template <class Key, class E> struct Rows {
+template <class Key, class E>
+struct Rows {
   const SortCall& call;
   ConvertFn convert = converter(call.type, dtype_of<Key>);
   size_t size = item_size(call.type);
@@ -148,7 +159,8 @@ template <class Key, class E> struct Rows {
         std::nth_element(e, e + call.k, e + n);
         give(at, position_of(e[call.k]), single);
         break;
-      case SortCall::Median: case SortCall::NanMedian: {
+      case SortCall::Median:
+      case SortCall::NanMedian: {
         int64_t count = n;
         if (floating) {
           int64_t first = -1, nans = 0;
@@ -178,7 +190,8 @@ template <class Key, class E> struct Rows {
   }
 };
 
-template <class Key, class E> void run(const SortCall& call) {
+template <class Key, class E>
+void run(const SortCall& call) {
   Rows<Key, E> rows{call};
   const int64_t count = call.outer * call.inner;
   Unlocked unlocked(count * call.n);
@@ -188,7 +201,8 @@ template <class Key, class E> void run(const SortCall& call) {
   });
 }
 
-template <class T, class I> void search_rows(const SearchCall& c) {
+template <class T, class I>
+void search_rows(const SearchCall& c) {
   // NaN is above every number, as in a sorted tensor.
   auto less = [](T a, T b) { return a < b || (b != b && a == a); };
   const T* sorted = static_cast<const T*>(c.sorted);
@@ -202,8 +216,10 @@ template <class T, class I> void search_rows(const SearchCall& c) {
       while (lo < hi) {
         int64_t mid = lo + (hi - lo) / 2;
         T x = row[order ? order[mid] : mid];
-        if (c.right ? !less(values[i], x) : less(x, values[i])) lo = mid + 1;
-        else hi = mid;
+        if (c.right ? !less(values[i], x) : less(x, values[i]))
+          lo = mid + 1;
+        else
+          hi = mid;
       }
       out[i] = I(lo);
     }
@@ -214,12 +230,19 @@ template <class T, class I> void search_rows(const SearchCall& c) {
 
 void sort(const SortCall& call) {
   if (call.outer * call.inner * call.n == 0) return;
-  CHECK(call.n < int64_t(1) << 32, "sorting more than 2^32 elements along one dimension is not supported, got ", call.n);
+  CHECK(call.n < int64_t(1) << 32, "sorting more than 2^32 elements along one dimension is not supported, got ",
+        call.n);
   switch (call.type) {
-    case DType::Int64: return run<int64_t, Wide>(call);
-    case DType::Float64: return run<double, Wide>(call);
-    case DType::Float16: case DType::BFloat16: case DType::Float32: return run<float, uint64_t>(call);
-    default: return run<int32_t, uint64_t>(call);
+    case DType::Int64:
+      return run<int64_t, Wide>(call);
+    case DType::Float64:
+      return run<double, Wide>(call);
+    case DType::Float16:
+    case DType::BFloat16:
+    case DType::Float32:
+      return run<float, uint64_t>(call);
+    default:
+      return run<int32_t, uint64_t>(call);
   }
 }
 
@@ -227,8 +250,10 @@ void search(const SearchCall& c) {
   if (c.rows * c.per_row == 0) return;
   Unlocked unlocked(c.rows * c.per_row * 8);
   const bool narrow = c.out_type == DType::Int32;
-  if (c.type == DType::Float64) narrow ? search_rows<double, int32_t>(c) : search_rows<double, int64_t>(c);
-  else narrow ? search_rows<int64_t, int32_t>(c) : search_rows<int64_t, int64_t>(c);
+  if (c.type == DType::Float64)
+    narrow ? search_rows<double, int32_t>(c) : search_rows<double, int64_t>(c);
+  else
+    narrow ? search_rows<int64_t, int32_t>(c) : search_rows<int64_t, int64_t>(c);
 }
 
 }  // namespace lampas::cpu

@@ -1,25 +1,28 @@
 // The CPU's table of kernels, and the meta device's, whose kernels do nothing.
-#include "cpu/attention.h"
 #include "cpu/activation_kernels.h"
+#include "cpu/attention.h"
 #include "cpu/copy.h"
 #include "cpu/gemm.h"
 #include "cpu/indexing.h"
 #include "cpu/loops.h"
 #include "cpu/losses.h"
-#include "cpu/shape.h"
 #include "cpu/random.h"
 #include "cpu/reduce.h"
 #include "cpu/resample.h"
 #include "cpu/rnn.h"
+#include "cpu/shape.h"
 #include "ops/kernels.h"
 
 namespace lampas {
 
 namespace {
 
-void elementwise_loop(Ew op, DType compute, Loop& loop, const EwParams& params) { cpu::run(loop, cpu::kernel(op, compute), params); }
+void elementwise_loop(Ew op, DType compute, Loop& loop, const EwParams& params) {
+  cpu::run(loop, cpu::kernel(op, compute), params);
+}
 
-void elementwise_contiguous(Ew op, DType compute, char* const* p, const bool* single, int64_t n, const EwParams& params) {
+void elementwise_contiguous(Ew op, DType compute, char* const* p, const bool* single, int64_t n,
+                            const EwParams& params) {
   cpu::kernel(op, compute)(p, single, n, params);
 }
 
@@ -33,23 +36,42 @@ const bool registered = [] {
   return true;
 }();
 
-template <class T> void gemm_as(const GemmCall& c) {
-  cpu::Gemm<T> g{c.m, c.n, c.k, static_cast<const T*>(c.a), c.a_row, c.a_col, static_cast<const T*>(c.b), c.b_row, c.b_col, static_cast<T*>(c.c), c.ldc,
-                 c.alpha.to<cpu::GemmScale<T>>(), c.beta.to<cpu::GemmScale<T>>(), static_cast<const T*>(c.bias)};
-  if (c.rank == 0) cpu::gemm(g);
-  else cpu::gemm_batched(g, {c.rank, c.sizes, c.a_strides, c.b_strides, c.c_strides});
+template <class T>
+void gemm_as(const GemmCall& c) {
+  cpu::Gemm<T> g{c.m,
+                 c.n,
+                 c.k,
+                 static_cast<const T*>(c.a),
+                 c.a_row,
+                 c.a_col,
+                 static_cast<const T*>(c.b),
+                 c.b_row,
+                 c.b_col,
+                 static_cast<T*>(c.c),
+                 c.ldc,
+                 c.alpha.to<cpu::GemmScale<T>>(),
+                 c.beta.to<cpu::GemmScale<T>>(),
+                 static_cast<const T*>(c.bias)};
+  if (c.rank == 0)
+    cpu::gemm(g);
+  else
+    cpu::gemm_batched(g, {c.rank, c.sizes, c.a_strides, c.b_strides, c.c_strides});
 }
 void gemm(const GemmCall& c) {
   dispatch(c.type, [&]<class T>(TypeTag<T>) {
-    if constexpr (std::is_same_v<T, bool>) fail("matrix products of bool tensors are not supported");
-    else gemm_as<T>(c);
+    if constexpr (std::is_same_v<T, bool>)
+      fail("matrix products of bool tensors are not supported");
+    else
+      gemm_as<T>(c);
   });
 }
 
 // Stands for a kernel of any signature.
 struct Nothing {
-  template <class R, class... A> using Kernel = R (*)(A...);
-  template <class R, class... A> operator Kernel<R, A...>() const {
+  template <class R, class... A>
+  using Kernel = R (*)(A...);
+  template <class R, class... A>
+  operator Kernel<R, A...>() const {
     return [](A...) -> R { return R(); };
   }
 };
@@ -75,14 +97,16 @@ const Kernels cpu_kernels = {
     .softmax = &cpu::softmax,
     .sort = &cpu::sort,
     .search = &cpu::search,
-    .random = {&cpu::uniform, &cpu::normal, &cpu::random_from_to, &cpu::random_full, &cpu::randperm, &cpu::bernoulli, &cpu::bernoulli,
-               &cpu::exponential, &cpu::geometric, &cpu::log_normal, &cpu::cauchy, &cpu::poisson, &cpu::multinomial},
+    .random = {&cpu::uniform, &cpu::normal, &cpu::random_from_to, &cpu::random_full, &cpu::randperm, &cpu::bernoulli,
+               &cpu::bernoulli, &cpu::exponential, &cpu::geometric, &cpu::log_normal, &cpu::cauchy, &cpu::poisson,
+               &cpu::multinomial},
     .loss = {&cpu::cross_entropy, &cpu::cross_entropy_backward, &cpu::pair_sum, &cpu::ctc, &cpu::all_between},
     .activation = {{&cpu::conv_order, &cpu::conv_forward, &cpu::conv_backward_data, &cpu::conv_backward_weights},
                    {&cpu::max_pool, &cpu::max_pool_backward, &cpu::mean_pool, &cpu::mean_pool_backward},
                    {&cpu::channel_norm, &cpu::channel_norm_backward, &cpu::row_norm, &cpu::row_norm_backward},
                    &cpu::change_activation_order},
-    .network = {&cpu::rnn_forward, &cpu::rnn_backward, &cpu::attention, &cpu::attention_backward, &cpu::resample, &cpu::grid_sample},
+    .network = {&cpu::rnn_forward, &cpu::rnn_backward, &cpu::attention, &cpu::attention_backward, &cpu::resample,
+                &cpu::grid_sample},
 };
 
 const Kernels meta_kernels = {
@@ -103,9 +127,13 @@ const Kernels meta_kernels = {
     .softmax = nothing,
     .sort = nothing,
     .search = nothing,
-    .random = {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+    .random = {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing,
+               nothing, nothing},
     .loss = {nothing, nothing, nothing, nothing, nothing},
-    .activation = {{nothing, nothing, nothing, nothing}, {nothing, nothing, nothing, nothing}, {nothing, nothing, nothing, nothing}, nothing},
+    .activation = {{nothing, nothing, nothing, nothing},
+                   {nothing, nothing, nothing, nothing},
+                   {nothing, nothing, nothing, nothing},
+                   nothing},
     .network = {nothing, nothing, nothing, nothing, nothing, nothing},
 };
 

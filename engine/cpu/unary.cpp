@@ -17,7 +17,9 @@ double digamma(double x) {
   while (x < 10) result -= 1 / x++;
   if (x == 10) return result + 2.25175258906672110764;
   double z = 1 / (x * x);
-  double series = z * (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132 - z * (691.0 / 32760 - z / 12))))));
+  double series =
+      z *
+      (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132 - z * (691.0 / 32760 - z / 12))))));
   return result + std::log(x) - 0.5 / x - series;
 }
 
@@ -43,11 +45,15 @@ double erfinv(double y) {
   if (w < 5) {
     w -= 2.5;
     x = 2.81022636e-08;
-    for (double c : {3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503, -0.00417768164, 0.246640727, 1.50140941}) x = c + x * w;
+    for (double c : {3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503, -0.00417768164,
+                     0.246640727, 1.50140941})
+      x = c + x * w;
   } else {
     w = std::sqrt(w) - 3;
     x = -0.000200214257;
-    for (double c : {0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047, 1.00167406, 2.83297682}) x = c + x * w;
+    for (double c : {0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047,
+                     1.00167406, 2.83297682})
+      x = c + x * w;
   }
   x *= y;
   for (int i = 0; i < 2; i++) {
@@ -57,13 +63,19 @@ double erfinv(double y) {
   return x;
 }
 
-template <class T> T round_even(T x) { return std::nearbyint(x); }
+template <class T>
+T round_even(T x) {
+  return std::nearbyint(x);
+}
 
 // A lane-wise functor of doubles as a kernel for both float types.
-template <class F> void through_double(Ew op, F) {
+template <class F>
+void through_double(Ew op, F) {
   unary_kernel(op, Floats{}, [](auto x, const EwParams& p) {
-    if constexpr (std::is_invocable_v<F, double, const EwParams&>) return decltype(x)(F{}(double(x), p));
-    else return decltype(x)(F{}(double(x)));
+    if constexpr (std::is_invocable_v<F, double, const EwParams&>)
+      return decltype(x)(F{}(double(x), p));
+    else
+      return decltype(x)(F{}(double(x)));
   });
 }
 
@@ -78,7 +90,9 @@ void register_unary_kernels() {
   unary_kernel(Ew::Abs, Bools{}, [](bool x) { return x; });
   unary_kernel_to<float>(Ew::Abs, Types<complex64>{}, [](auto x) { return std::abs(x); });
   unary_kernel_to<double>(Ew::Abs, Types<complex128>{}, [](auto x) { return std::abs(x); });
-  unary_kernel(Ew::Sign, Floats{}, [](auto x) { return x > 0 ? decltype(x)(1) : x < 0 ? decltype(x)(-1) : x == 0 ? decltype(x)(0) : decltype(x)(0); });
+  unary_kernel(Ew::Sign, Floats{}, [](auto x) {
+    return x > 0 ? decltype(x)(1) : x < 0 ? decltype(x)(-1) : x == 0 ? decltype(x)(0) : decltype(x)(0);
+  });
   unary_kernel(Ew::Sign, Integers{}, [](auto x) { return decltype(x)((x > 0) - (x < 0)); });
   unary_kernel(Ew::Sign, Bools{}, [](bool x) { return x; });
   unary_kernel(Ew::Square, FloatsAndComplexes{}, [](auto x) { return x * x; });
@@ -132,7 +146,10 @@ void register_unary_kernels() {
   unary_kernel(Ew::Asinh, Complexes{}, [](auto x) { return std::asinh(x); });
   unary_kernel(Ew::Acosh, Complexes{}, [](auto x) { return std::acosh(x); });
   unary_kernel(Ew::Atanh, Complexes{}, [](auto x) { return std::atanh(x); });
-  unary_kernel(Ew::Sigmoid, Complexes{}, [](auto x) { using C = decltype(x); return C(1) / (C(1) + std::exp(-x)); });
+  unary_kernel(Ew::Sigmoid, Complexes{}, [](auto x) {
+    using C = decltype(x);
+    return C(1) / (C(1) + std::exp(-x));
+  });
   unary_kernel(Ew::Conj, Complexes{}, [](auto x) { return std::conj(x); });
   unary_kernel(Ew::Conj, Floats{}, [](auto x) { return x; });
   unary_kernel(Ew::Conj, Integers{}, [](auto x) { return x; });
@@ -151,11 +168,18 @@ void register_unary_kernels() {
   });
   for (Ew op : {Ew::Floor, Ew::Ceil, Ew::Trunc, Ew::Round}) unary_kernel(op, Integers{}, [](auto x) { return x; });
   unary_kernel(Ew::Frac, Floats{}, [](auto x) { return x - std::trunc(x); });
-  through_double(Ew::Lgamma, [](double x) { int s; return lgamma_r(x, &s); });
+  through_double(Ew::Lgamma, [](double x) {
+    int s;
+    return lgamma_r(x, &s);
+  });
   through_double(Ew::Digamma, [](double x) { return digamma(x); });
   through_double(Ew::Trigamma, [](double x) { return trigamma(x); });
   through_double(Ew::Erfinv, [](double x) { return erfinv(x); });
-  unary_kernel(Ew::Sinc, Floats{}, [](auto x) { using T = decltype(x); T px = T(M_PI) * x; return x == 0 ? T(1) : std::sin(px) / px; });
+  unary_kernel(Ew::Sinc, Floats{}, [](auto x) {
+    using T = decltype(x);
+    T px = T(M_PI) * x;
+    return x == 0 ? T(1) : std::sin(px) / px;
+  });
   unary_kernel(Ew::Logit, Floats{}, [](auto x, const EwParams& p) {
     using T = decltype(x);
     T lo = T(p.v[0]), hi = T(1 - p.v[0]);

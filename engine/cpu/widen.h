@@ -35,13 +35,15 @@ inline void narrow_run(const float* x, int64_t n, Half* y) {
   int64_t i = 0;
 #if defined(__F16C__)
   for (; i + 8 <= n; i += 8)
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i), _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i),
+                     _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
 #endif
   for (; i < n; i++) y[i] = Half(x[i]);
 }
 
 // A run in the compute type: where it lies if it is that already, else converted into `buffer`.
-template <class T, class C> inline const C* widened(const T* x, int64_t n, C* buffer) {
+template <class T, class C>
+inline const C* widened(const T* x, int64_t n, C* buffer) {
   if constexpr (std::is_same_v<T, C>) {
     return x;
   } else {
@@ -50,11 +52,15 @@ template <class T, class C> inline const C* widened(const T* x, int64_t n, C* bu
   }
 }
 // Where a run of results is to be written before `narrow_back`.
-template <class T, class C> inline C* write_place(T* y, C* buffer) {
-  if constexpr (std::is_same_v<T, C>) return y;
-  else return buffer;
+template <class T, class C>
+inline C* write_place(T* y, C* buffer) {
+  if constexpr (std::is_same_v<T, C>)
+    return y;
+  else
+    return buffer;
 }
-template <class T, class C> inline void narrow_back(const C* written, int64_t n, T* y) {
+template <class T, class C>
+inline void narrow_back(const C* written, int64_t n, T* y) {
   if constexpr (!std::is_same_v<T, C>) narrow_run(written, n, y);
 }
 

@@ -41,11 +41,13 @@ bool strides_agree(Ints sizes, Ints a, Ints b) {
 Laid laid(const Tensor& t) {
   if (t.order() != Order::Plain) return {t, t.order(), false};
   bool by_strides = likes_channels_last(t);
-  if (by_strides && strides_agree(t.sizes(), t.strides(), channels_last_strides(t.sizes()))) return {t, Order::ChannelsLast, true};
+  if (by_strides && strides_agree(t.sizes(), t.strides(), channels_last_strides(t.sizes())))
+    return {t, Order::ChannelsLast, true};
   if (t.is_contiguous()) return {t, Order::Plain, false};
   NoGrad guard;
   if (!by_strides) return {contiguous(t, MemoryFormat::Contiguous), Order::Plain, false};
-  return {contiguous(t, t.ndim() == 4 ? MemoryFormat::ChannelsLast : MemoryFormat::ChannelsLast3d), Order::ChannelsLast, true};
+  return {contiguous(t, t.ndim() == 4 ? MemoryFormat::ChannelsLast : MemoryFormat::ChannelsLast3d), Order::ChannelsLast,
+          true};
 }
 
 Laid laid_in(const Tensor& t, Order order) {
@@ -58,12 +60,14 @@ Laid laid_in(const Tensor& t, Order order) {
   Laid to = empty_laid(t.sizes(), t.dtype(), t.device(), order, false);
   if (t.is_meta()) return to;
   Unlocked unlocked(t.numel());
-  kernels(t.device()).activation.change_order(from.order, batch, channels, space, int(t.item_size()), from.data(), to.data());
+  kernels(t.device())
+      .activation.change_order(from.order, batch, channels, space, int(t.item_size()), from.data(), to.data());
   return to;
 }
 
 Laid empty_laid(Ints sizes, DType dtype, Device device, Order order, bool by_strides) {
-  if (order == Order::ChannelsLast && by_strides) return {empty_strided(sizes, channels_last_strides(sizes), dtype, device), order, true};
+  if (order == Order::ChannelsLast && by_strides)
+    return {empty_strided(sizes, channels_last_strides(sizes), dtype, device), order, true};
   Laid y{empty(sizes, dtype, device), order, false};
   auto [batch, channels, space] = extent_of(sizes);
   // Where both orders are the same memory the plain name spares everybody else a change of order.

@@ -24,7 +24,8 @@ struct ConvShape {
 };
 
 // Extent of the result along one dimension.
-constexpr int64_t conv_extent(int64_t in, int64_t kernel, int64_t stride, int64_t pad_l, int64_t pad_r, int64_t dilation) {
+constexpr int64_t conv_extent(int64_t in, int64_t kernel, int64_t stride, int64_t pad_l, int64_t pad_r,
+                              int64_t dilation) {
   return (in + pad_l + pad_r - dilation * (kernel - 1) - 1) / stride + 1;
 }
 constexpr int64_t conv_transposed_extent(int64_t in, int64_t kernel, int64_t stride, int64_t pad_l, int64_t pad_r,
@@ -73,8 +74,8 @@ struct PoolCall {
   Order order;
   void *x, *y;
   // maxima
-  void* indices = nullptr;     // may be null forward
-  bool byte_indices = false;   // uint8 places in the window, otherwise int64 places in the plane
+  void* indices = nullptr;    // may be null forward
+  bool byte_indices = false;  // uint8 places in the window, otherwise int64 places in the plane
   // means: divided by `divisor` if not 0, else by the window's size, padding included or not
   bool count_include_pad = true;
   int64_t divisor = 0;
@@ -103,9 +104,9 @@ struct NormCall {
   void *gx = nullptr, *gweight = nullptr, *gbias = nullptr;
   // batch and group norm
   ChannelShape shape{};
-  int64_t groups = 0;           // 0: batch norm
-  void* variance = nullptr;     // batch norm in training: the biased one
-  bool batch_statistics = true; // batch norm: mean and rstd come from this x; otherwise they are constants, read
+  int64_t groups = 0;            // 0: batch norm
+  void* variance = nullptr;      // batch norm in training: the biased one
+  bool batch_statistics = true;  // batch norm: mean and rstd come from this x; otherwise they are constants, read
   // layer norm, and RMS norm if mean is null
   int64_t rows = 0, n = 0;
 };
@@ -121,7 +122,8 @@ struct ActivationKernels {
   PoolKernels pool;
   NormKernels norm;
   // A whole activation from one order into the other.
-  void (*change_order)(Order from, int64_t batch, int64_t channels, int64_t space, int item_size, const void* in, void* out);
+  void (*change_order)(Order from, int64_t batch, int64_t channels, int64_t space, int item_size, const void* in,
+                       void* out);
 };
 
 }  // namespace lampas

@@ -11,11 +11,13 @@ namespace {
 using S = const Scalar&;
 
 void need_float(const char* name, const Tensor& x) {
-  CHECK_KIND(NotImplemented, is_floating(x.dtype()), '"', name, "\" not implemented for 'torch.", name_of(x.dtype()), "': it works on floating-point tensors");
+  CHECK_KIND(NotImplemented, is_floating(x.dtype()), '"', name, "\" not implemented for 'torch.", name_of(x.dtype()),
+             "': it works on floating-point tensors");
 }
 
 // y = f(x) by a row of the table, for floating-point tensors.
-template <Ew kernel> Tensor apply(const char* name, const Tensor& x, const EwParams& p, const Out& out) {
+template <Ew kernel>
+Tensor apply(const char* name, const Tensor& x, const EwParams& p, const Out& out) {
   need_float(name, x);
   return unary(unary_row(kernel), x, p, out);
 }
@@ -28,15 +30,19 @@ UnaryRow renamed(Ew kernel, const char* grad_name) {
 }
 
 // In place, with a gradient from the result alone: the value that is overwritten need not be kept.
-template <class F> Tensor keeping_result(const char* node_name, Ew kernel, const Tensor& x, const EwParams& p, F&& gradient) {
+template <class F>
+Tensor keeping_result(const char* node_name, Ew kernel, const Tensor& x, const EwParams& p, F&& gradient) {
   bool records = recording(x);
   check_inplace(x, records);
   elementwise(kernel, {x}, x.dtype(), x.dtype(), Out{Out::Inplace, &x}, p);
   Ref<Node> n;
   if (records) {
-    n = make_node(node_name, [gradient](Back& b) {
-      if (b.grad().defined()) b.set(0, [&] { return gradient(b.grad(), b.saved(0)); });
-    }, 1, 1, 1);
+    n = make_node(
+        node_name,
+        [gradient](Back& b) {
+          if (b.grad().defined()) b.set(0, [&] { return gradient(b.grad(), b.saved(0)); });
+        },
+        1, 1, 1);
     connect(n, {&x}, {}, {});
   }
   written_inplace(x, n);
@@ -46,12 +52,17 @@ template <class F> Tensor keeping_result(const char* node_name, Ew kernel, const
 
 // ---- leaky ReLU, with a fixed or a random slope ----
 
-Tensor leaky_relu(const Tensor& x, S slope, const Out& out) { return apply<Ew::LeakyRelu>("leaky_relu", x, {{slope.to_double()}}, out); }
+Tensor leaky_relu(const Tensor& x, S slope, const Out& out) {
+  return apply<Ew::LeakyRelu>("leaky_relu", x, {{slope.to_double()}}, out);
+}
 
 Tensor leaky_inplace(const char* node, const Tensor& x, double slope) {
   return keeping_result(node, Ew::LeakyRelu, x, {{slope}}, [slope](const Tensor& g, const Tensor& y) {
-    CHECK(slope >= 0, "In-place leakyReLu backward calculation is triggered with a negative slope which is not supported: the sign of "
-          "the input is lost. Call the out-of-place form; got slope ", slope);
+    CHECK(slope >= 0,
+          "In-place leakyReLu backward calculation is triggered with a negative slope which is not supported: the sign "
+          "of "
+          "the input is lost. Call the out-of-place form; got slope ",
+          slope);
     if (!mode.grad) return elementwise(Ew::LeakyReluBackward, {g, y}, g.dtype(), g.dtype(), {}, {{slope}});
     return where(gt(y, 0), g, g * slope);
   });
@@ -74,7 +85,9 @@ Tensor rrelu(const Tensor& x, S lower_, S upper_, bool training, Generator* gene
     Tensor negative = flatten(le(contiguous(x), 0));
     int64_t count = x.is_meta() ? 0 : item(sum(negative)).to_int();
     Tensor drawn = empty(Ints(&count, 1), DType::Float64, x.device());
-    kernels(x.device()).random.uniform(drawn.data(), DType::Float64, count, lower, upper, generator ? *generator : default_generator());
+    kernels(x.device())
+        .random.uniform(drawn.data(), DType::Float64, count, lower, upper,
+                        generator ? *generator : default_generator());
     int64_t n = x.numel();
     DType wide = compute_type(x.dtype());
     slopes = ones(Ints(&n, 1), wide, x.device());
@@ -98,7 +111,8 @@ Tensor rrelu_(const Tensor& x, S lower, S upper, bool training, Generator* gener
   if (!training) return leaky_inplace("RreluWithNoiseBackward1", x, (lower.to_double() + upper.to_double()) / 2);
   bool records = recording(x);
   check_inplace(x, records);
-  if (records) return recorded_inplace(x, [&](const Tensor& before) { return rrelu(before, lower, upper, true, generator); });
+  if (records)
+    return recorded_inplace(x, [&](const Tensor& before) { return rrelu(before, lower, upper, true, generator); });
   copy_data(x, rrelu(x, lower, upper, true, generator));
   x.bump_version();
   return x;
@@ -108,11 +122,14 @@ Tensor prelu(const Tensor& x, const Tensor& weight) {
   CHECK(weight.ndim() <= 1, "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = ", weight.ndim());
   int64_t count = weight.numel();
   if (count != 1) {
-    CHECK(x.ndim() > 0, "Not allow zero-dim input tensor: prelu with ", count, " weights needs a dimension of channels");
+    CHECK(x.ndim() > 0, "Not allow zero-dim input tensor: prelu with ", count,
+          " weights needs a dimension of channels");
     int64_t channels = x.ndim() > 1 ? x.sizes()[1] : 1;
-    CHECK(channels == count, "Mismatch of parameter numbers and input channel size. Found parameter numbers = ", count, " and channel size = ", channels, ".");
+    CHECK(channels == count, "Mismatch of parameter numbers and input channel size. Found parameter numbers = ", count,
+          " and channel size = ", channels, ".");
   }
-  CHECK(x.dtype() == weight.dtype(), "prelu: Type promoting not supported. Got torch.", name_of(x.dtype()), " and torch.", name_of(weight.dtype()));
+  CHECK(x.dtype() == weight.dtype(), "prelu: Type promoting not supported. Got torch.", name_of(x.dtype()),
+        " and torch.", name_of(weight.dtype()));
   need_float("prelu", x);
   // One weight for each channel stands in dimension 1.
   IntVec sizes(x.ndim(), 1);
@@ -137,8 +154,11 @@ EwParams elu_params(double alpha, double scale, double input_scale) { return {{a
 Tensor elu_inplace(const char* node, const Tensor& x, double alpha, double scale, double input_scale) {
   need_float("elu", x);
   return keeping_result(node, Ew::Elu, x, elu_params(alpha, scale, input_scale), [=](const Tensor& g, const Tensor& y) {
-    CHECK(alpha >= 0, "In-place elu backward calculation is triggered with a negative slope which is not supported: the sign of the "
-          "input is lost. Call the out-of-place form; got alpha ", alpha);
+    CHECK(
+        alpha >= 0,
+        "In-place elu backward calculation is triggered with a negative slope which is not supported: the sign of the "
+        "input is lost. Call the out-of-place form; got alpha ",
+        alpha);
     return where(gt(y, 0), g * scale, g * (y + alpha * scale) * input_scale);
   });
 }
@@ -172,7 +192,8 @@ Tensor celu_(const Tensor& x, S alpha) {
 
 Tensor hardtanh(const Tensor& x, S low, S high, const Out& out) {
   CHECK(x.dtype() != DType::Bool, "Bool inputs not supported for hardtanh");
-  CHECK(x.dtype() != DType::UInt8 || low.to_double() >= 0, "cannot do hardtanh on an unsigned type with negative limits, got ", low.to_double());
+  CHECK(x.dtype() != DType::UInt8 || low.to_double() >= 0,
+        "cannot do hardtanh on an unsigned type with negative limits, got ", low.to_double());
   return unary(unary_row(Ew::HardTanh), x, {{low.to_double(), high.to_double()}}, out);
 }
 Tensor hardtanh_(const Tensor& x, S low, S high) { return hardtanh(x, low, high, Out{Out::Inplace, &x}); }
@@ -186,10 +207,13 @@ Tensor threshold_(const Tensor& x, S threshold, S value) {
   static const UnaryRow row = renamed(Ew::Threshold, "ThresholdBackward1");
   return unary(row, x, {{threshold.to_double(), value.to_double()}}, Out{Out::Inplace, &x});
 }
-Tensor hardshrink(const Tensor& x, S lambda, const Out& out) { return apply<Ew::HardShrink>("hardshrink", x, {{lambda.to_double()}}, out); }
+Tensor hardshrink(const Tensor& x, S lambda, const Out& out) {
+  return apply<Ew::HardShrink>("hardshrink", x, {{lambda.to_double()}}, out);
+}
 Tensor softshrink(const Tensor& x, S lambda, const Out& out) {
   need_float("softshrink", x);
-  CHECK(lambda.to_double() >= 0, "lambda must be greater or equal to 0, got ", lambda.to_double(), ": softshrink moves values towards zero by lambda");
+  CHECK(lambda.to_double() >= 0, "lambda must be greater or equal to 0, got ", lambda.to_double(),
+        ": softshrink moves values towards zero by lambda");
   return apply<Ew::SoftShrink>("softshrink", x, {{lambda.to_double()}}, out);
 }
 
@@ -197,7 +221,8 @@ Tensor softshrink(const Tensor& x, S lambda, const Out& out) {
 
 Tensor gelu(const Tensor& x, std::string_view approximate, const Out& out) {
   need_float("gelu", x);
-  CHECK(approximate == "none" || approximate == "tanh", "approximate argument must be either none or tanh, got '", approximate, "'");
+  CHECK(approximate == "none" || approximate == "tanh", "approximate argument must be either none or tanh, got '",
+        approximate, "'");
   return unary(unary_row(approximate == "tanh" ? Ew::GeluTanh : Ew::Gelu), x, {}, out);
 }
 Tensor gelu_(const Tensor& x, std::string_view approximate) { return gelu(x, approximate, Out{Out::Inplace, &x}); }
@@ -209,10 +234,16 @@ Tensor softplus(const Tensor& x, S beta, S threshold, const Out& out) {
   return apply<Ew::Softplus>("softplus", x, {{beta.to_double(), threshold.to_double()}}, out);
 }
 // Without constants.
-template <Ew kernel> Tensor plain(const Tensor& x, const Out& out) { return apply<kernel>("activation", x, {}, out); }
+template <Ew kernel>
+Tensor plain(const Tensor& x, const Out& out) {
+  return apply<kernel>("activation", x, {}, out);
+}
 // In plain order whatever the input's, as PyTorch has it.
 Tensor log_sigmoid(const Tensor& x, const Out& out) { return plain<Ew::LogSigmoid>(contiguous(x), out); }
-template <Ew kernel> Tensor plain_(const Tensor& x) { return apply<kernel>("activation", x, {}, Out{Out::Inplace, &x}); }
+template <Ew kernel>
+Tensor plain_(const Tensor& x) {
+  return apply<kernel>("activation", x, {}, Out{Out::Inplace, &x});
+}
 Tensor silu_(const Tensor& x) { return silu(x, Out{Out::Inplace, &x}); }
 
 Tensor glu(const Tensor& x, int64_t dim, const Out& out) {
@@ -244,18 +275,24 @@ Tensor glu(const Tensor& x, int64_t dim, const Out& out) {
 
 void register_activations() {
   constexpr uint32_t nn = NN | OutForm;
-  op<&leaky_relu>("leaky_relu(Tensor input, Number negative_slope=0.01) -> Tensor", nn, "x, times negative_slope where x <= 0");
+  op<&leaky_relu>("leaky_relu(Tensor input, Number negative_slope=0.01) -> Tensor", nn,
+                  "x, times negative_slope where x <= 0");
   op<&leaky_relu_>("leaky_relu_(Tensor input, Number negative_slope=0.01) -> Tensor", NN);
-  op<&elu>("elu(Tensor input, Number alpha=1, Number scale=1, Number input_scale=1) -> Tensor", nn, "scale * x above zero, scale * alpha * (exp(input_scale * x) - 1) below");
+  op<&elu>("elu(Tensor input, Number alpha=1, Number scale=1, Number input_scale=1) -> Tensor", nn,
+           "scale * x above zero, scale * alpha * (exp(input_scale * x) - 1) below");
   op<&elu_>("elu_(Tensor input, Number alpha=1, Number scale=1, Number input_scale=1) -> Tensor", NN);
-  op<&gelu>("gelu(Tensor input, *, str approximate='none') -> Tensor", nn, "x times the normal distribution function of x; approximate='tanh' for the formula with tanh (Hendrycks & Gimpel 2016)");
+  op<&gelu>("gelu(Tensor input, *, str approximate='none') -> Tensor", nn,
+            "x times the normal distribution function of x; approximate='tanh' for the formula with tanh (Hendrycks & "
+            "Gimpel 2016)");
   op<&gelu_>("gelu_(Tensor input, *, str approximate='none') -> Tensor", NN);
   op<&silu>("silu(Tensor input) -> Tensor", nn, "x * sigmoid(x)");
   op<&silu_>("silu_(Tensor input) -> Tensor", NN);
   op<&plain<Ew::Mish>>("mish(Tensor input) -> Tensor", nn, "x * tanh(softplus(x))");
   op<&plain_<Ew::Mish>>("mish_(Tensor input) -> Tensor", NN);
-  op<&softplus>("softplus(Tensor input, Number beta=1, Number threshold=20) -> Tensor", nn, "log(1 + exp(beta x)) / beta; x itself where beta x > threshold");
-  op<&hardtanh>("hardtanh(Tensor input, Number min_val=-1, Number max_val=1) -> Tensor", nn, "x cut to [min_val, max_val]");
+  op<&softplus>("softplus(Tensor input, Number beta=1, Number threshold=20) -> Tensor", nn,
+                "log(1 + exp(beta x)) / beta; x itself where beta x > threshold");
+  op<&hardtanh>("hardtanh(Tensor input, Number min_val=-1, Number max_val=1) -> Tensor", nn,
+                "x cut to [min_val, max_val]");
   op<&hardtanh_>("hardtanh_(Tensor input, Number min_val=-1, Number max_val=1) -> Tensor", NN);
   op<&relu6>("relu6(Tensor input) -> Tensor", NN, "x cut to [0, 6]");
   op<&relu6_>("relu6_(Tensor input) -> Tensor", NN);
@@ -264,21 +301,31 @@ void register_activations() {
   op<&plain<Ew::HardSwish>>("hardswish(Tensor input) -> Tensor", nn, "x * hardsigmoid(x)");
   op<&plain_<Ew::HardSwish>>("hardswish_(Tensor input) -> Tensor", NN);
   op<&log_sigmoid>("log_sigmoid(Tensor input) -> Tensor", nn, "log(1 / (1 + exp(-x))) without overflow");
-  op<&softshrink>("softshrink(Tensor input, Number lambd=0.5) -> Tensor", nn, "x moved towards zero by lambd, zero where |x| <= lambd");
-  op<&glu>("glu(Tensor input, int dim=-1) -> Tensor", nn, "a * sigmoid(b) for the halves a, b of input along dim (Dauphin et al. 2017)");
+  op<&softshrink>("softshrink(Tensor input, Number lambd=0.5) -> Tensor", nn,
+                  "x moved towards zero by lambd, zero where |x| <= lambd");
+  op<&glu>("glu(Tensor input, int dim=-1) -> Tensor", nn,
+           "a * sigmoid(b) for the halves a, b of input along dim (Dauphin et al. 2017)");
 
-  op<&celu>("celu(Tensor input, Number alpha=1.0) -> Tensor", Function, "max(0, x) + min(0, alpha (exp(x / alpha) - 1))");
+  op<&celu>("celu(Tensor input, Number alpha=1.0) -> Tensor", Function,
+            "max(0, x) + min(0, alpha (exp(x / alpha) - 1))");
   op<&celu_>("celu_(Tensor input, Number alpha=1.0) -> Tensor", Function);
-  op<&selu>("selu(Tensor input) -> Tensor", Function, "ELU with the constants of self-normalizing networks (Klambauer et al. 2017)");
+  op<&selu>("selu(Tensor input) -> Tensor", Function,
+            "ELU with the constants of self-normalizing networks (Klambauer et al. 2017)");
   op<&selu_>("selu_(Tensor input) -> Tensor", Function);
-  op<&prelu>("prelu(Tensor input, Tensor weight) -> Tensor", kUsual, "x, times a weight (one, or one for each channel) where x <= 0");
-#define RRELU "(Tensor input, Number lower=0.125, Number upper=0.3333333333333333, bool training=False, Generator? generator=None) -> Tensor"
-  op<&rrelu>("rrelu" RRELU, Function, "leaky ReLU with slopes drawn from [lower, upper] in training, their mean otherwise");
+  op<&prelu>("prelu(Tensor input, Tensor weight) -> Tensor", kUsual,
+             "x, times a weight (one, or one for each channel) where x <= 0");
+#define RRELU                                                                                            \
+  "(Tensor input, Number lower=0.125, Number upper=0.3333333333333333, bool training=False, Generator? " \
+  "generator=None) -> Tensor"
+  op<&rrelu>("rrelu" RRELU, Function,
+             "leaky ReLU with slopes drawn from [lower, upper] in training, their mean otherwise");
   op<&rrelu_>("rrelu_" RRELU, Function);
 #undef RRELU
-  op<&threshold>("threshold(Tensor input, Number threshold, Number value) -> Tensor", Function | OutForm, "x where x > threshold, value elsewhere");
+  op<&threshold>("threshold(Tensor input, Number threshold, Number value) -> Tensor", Function | OutForm,
+                 "x where x > threshold, value elsewhere");
   op<&threshold_>("threshold_(Tensor input, Number threshold, Number value) -> Tensor", Function);
-  op<&hardshrink>("hardshrink(Tensor input, Number lambd=0.5) -> Tensor", kUsual | OutForm, "x where |x| > lambd, zero elsewhere");
+  op<&hardshrink>("hardshrink(Tensor input, Number lambd=0.5) -> Tensor", kUsual | OutForm,
+                  "x where |x| > lambd, zero elsewhere");
 }
 
 }  // namespace lampas

@@ -8,7 +8,9 @@ namespace lampas {
 
 namespace {
 
-void boxed_alias(const OpDef& op, Frame& f, Result& result) { result = unary(*static_cast<const UnaryRow*>(op.data), f.args[0].as_tensor(), {}, f.out); }
+void boxed_alias(const OpDef& op, Frame& f, Result& result) {
+  result = unary(*static_cast<const UnaryRow*>(op.data), f.args[0].as_tensor(), {}, f.out);
+}
 
 Tensor round_op(const Tensor& x, int64_t decimals, const Out& out) {
   EwParams p;
@@ -28,16 +30,23 @@ Tensor logit(const Tensor& x, std::optional<double> eps, const Out& out) {
 
 double largest(DType d) {
   switch (to_real(d)) {
-    case DType::Float16: return 65504;
-    case DType::BFloat16: return 0x1.fep127;
-    case DType::Float32: return FLT_MAX;
-    default: return DBL_MAX;
+    case DType::Float16:
+      return 65504;
+    case DType::BFloat16:
+      return 0x1.fep127;
+    case DType::Float32:
+      return FLT_MAX;
+    default:
+      return DBL_MAX;
   }
 }
-Tensor nan_to_num(const Tensor& x, std::optional<double> nan, std::optional<double> posinf, std::optional<double> neginf, const Out& out) {
+Tensor nan_to_num(const Tensor& x, std::optional<double> nan, std::optional<double> posinf,
+                  std::optional<double> neginf, const Out& out) {
   if (!out.inplace()) check_out_type("nan_to_num", out, x.dtype());
   if (is_complex(x.dtype()))
-    return in_form("nan_to_num", x, out, recording(x), [&](const Tensor& t) { return view_as_complex(nan_to_num(view_as_real(t), nan, posinf, neginf, {})); });
+    return in_form("nan_to_num", x, out, recording(x), [&](const Tensor& t) {
+      return view_as_complex(nan_to_num(view_as_real(t), nan, posinf, neginf, {}));
+    });
   EwParams p;
   p.v[0] = nan.value_or(0);
   p.v[1] = posinf.value_or(largest(x.dtype()));
@@ -82,7 +91,8 @@ Tensor sgn(const Tensor& x, const Out& out) {
   });
 }
 
-template <int Which> Tensor scaled_angle(const Tensor& x, const Out& out) {
+template <int Which>
+Tensor scaled_angle(const Tensor& x, const Out& out) {
   const char* name = Which == 0 ? "deg2rad" : "rad2deg";
   constexpr double factor = Which == 0 ? M_PI / 180 : 180 / M_PI;
   CHECK(!is_complex(x.dtype()), name, " is not supported for complex tensors.");
@@ -92,7 +102,9 @@ template <int Which> Tensor scaled_angle(const Tensor& x, const Out& out) {
       NoGrad guard;
       y = mul(t, factor);
     }
-    if (recording(t)) record(Which == 0 ? "Deg2RadBackward0" : "Rad2DegBackward0", {&t}, {&y}, {}, gradient_by([](const Tensor& g) { return g * factor; }));
+    if (recording(t))
+      record(Which == 0 ? "Deg2RadBackward0" : "Rad2DegBackward0", {&t}, {&y}, {},
+             gradient_by([](const Tensor& g) { return g * factor; }));
     return y;
   });
 }
@@ -114,15 +126,19 @@ Tensor isreal(const Tensor& x) {
 }
 
 Tensor isclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool equal_nan) {
-  CHECK(a.dtype() == b.dtype(), "isclose: torch.", name_of(a.dtype()), " did not match torch.", name_of(b.dtype()), ": convert one of the two with .to(dtype)");
+  CHECK(a.dtype() == b.dtype(), "isclose: torch.", name_of(a.dtype()), " did not match torch.", name_of(b.dtype()),
+        ": convert one of the two with .to(dtype)");
   CHECK(rtol >= 0, "rtol must be greater than or equal to zero, but got ", rtol);
   CHECK(atol >= 0, "atol must be greater than or equal to zero, but got ", atol);
   NoGrad guard;
   Tensor close = eq(a, b);
-  auto is_nan = [](const Tensor& t) { return is_complex(t.dtype()) ? unary_op(Ew::IsNan, real(t)) : unary_op(Ew::IsNan, t); };
+  auto is_nan = [](const Tensor& t) {
+    return is_complex(t.dtype()) ? unary_op(Ew::IsNan, real(t)) : unary_op(Ew::IsNan, t);
+  };
   if (equal_nan && is_inexact(a.dtype())) close = logical_or(close, logical_and(is_nan(a), is_nan(b)));
   if (rtol == 0 && atol == 0) return close;
-  Tensor x = is_integral(a.dtype()) ? to(a, default_dtype()) : a, y = is_integral(b.dtype()) ? to(b, default_dtype()) : b;
+  Tensor x = is_integral(a.dtype()) ? to(a, default_dtype()) : a,
+         y = is_integral(b.dtype()) ? to(b, default_dtype()) : b;
   Tensor actual = abs(x - y), allowed = abs(y) * rtol + atol;
   return logical_or(close, logical_and(isfinite(actual), le(actual, allowed)));
 }
@@ -133,15 +149,20 @@ bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool e
 
 // Always in double precision.
 Tensor float_power(const Operand& a, const Operand& b, const Out& out) {
-  auto complex = [](const Operand& o) { return o.is_tensor() ? is_complex(o.tensor().dtype()) : o.scalar().kind() == Scalar::Complex; };
+  auto complex = [](const Operand& o) {
+    return o.is_tensor() ? is_complex(o.tensor().dtype()) : o.scalar().kind() == Scalar::Complex;
+  };
   CHECK_KIND(Type, a.is_tensor() || b.is_tensor(), "float_power: at least one argument must be a Tensor");
   DType type = complex(a) || complex(b) ? DType::Complex128 : DType::Float64;
   if (out.given())
-    CHECK(out.tensor->dtype() == type, out.inplace() ? "the base given to float_power_" : "the output given to float_power", " has dtype ", name_of(out.tensor->dtype()),
-          " but the operation's result requires dtype ", name_of(type));
+    CHECK(out.tensor->dtype() == type,
+          out.inplace() ? "the base given to float_power_" : "the output given to float_power", " has dtype ",
+          name_of(out.tensor->dtype()), " but the operation's result requires dtype ", name_of(type));
   Tensor base = a.is_tensor() && a.tensor().dtype() != type ? to(a.tensor(), type) : Tensor();
   Tensor exponent = b.is_tensor() && b.tensor().dtype() != type ? to(b.tensor(), type) : Tensor();
-  auto number = [&](const Operand& o) { return type == DType::Complex128 ? Operand(Scalar(o.scalar().to_complex())) : Operand(o.scalar().to_double()); };
+  auto number = [&](const Operand& o) {
+    return type == DType::Complex128 ? Operand(Scalar(o.scalar().to_complex())) : Operand(o.scalar().to_double());
+  };
   Operand x = base.defined() ? Operand(base) : a.is_tensor() ? a : number(a);
   Operand e = exponent.defined() ? Operand(exponent) : b.is_tensor() ? b : number(b);
   return pow(x, e, out);
@@ -182,9 +203,12 @@ void register_aliases() {
     const UnaryRow& row = unary_row(a.kernel);
     Registry::get().add({a.signature, &boxed_alias, a.forms, row.doc, true, &row});
   }
-  op<&round_op>("round(Tensor input, *, int decimals=0) -> Tensor", all | Special, "the nearest integer, halves to even; or so many decimals");
-  op<&logit>("logit(Tensor input, float? eps=None) -> Tensor", all | Special, "log(x / (1 - x)), with x held inside [eps, 1 - eps]");
-  op<&nan_to_num>("nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor", all, "NaN and infinities replaced: by 0 and the largest numbers by default");
+  op<&round_op>("round(Tensor input, *, int decimals=0) -> Tensor", all | Special,
+                "the nearest integer, halves to even; or so many decimals");
+  op<&logit>("logit(Tensor input, float? eps=None) -> Tensor", all | Special,
+             "log(x / (1 - x)), with x held inside [eps, 1 - eps]");
+  op<&nan_to_num>("nan_to_num(Tensor input, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor", all,
+                  "NaN and infinities replaced: by 0 and the largest numbers by default");
   op<&positive>("positive(Tensor input) -> Tensor", kUsual, "input itself");
   op<&conj_op>("conj(Tensor input) -> Tensor", kUsual, "the complex conjugate; a real tensor itself");
   op<&itself>("resolve_conj(Tensor input) -> Tensor", kUsual, "input itself: conjugates are computed at once");
@@ -196,9 +220,14 @@ void register_aliases() {
   op<&scaled_angle<1>>("rad2deg(Tensor input) -> Tensor", all, "radians to degrees");
   op<&isfinite>("isfinite(Tensor input) -> Tensor", kUsual, "whether x is neither infinite nor NaN");
   op<&isreal>("isreal(Tensor input) -> Tensor", kUsual, "whether the imaginary part is 0");
-  op<&isclose>("isclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> Tensor", kUsual, "|input - other| <= atol + rtol * |other|");
-  op<&allclose>("allclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> bool", kUsual, "whether isclose holds for every element");
-  op<&float_power>("float_power(Tensor|Number input, Tensor|Number exponent) -> Tensor", kAll, "pow in double precision");
+  op<&isclose>(
+      "isclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> Tensor", kUsual,
+      "|input - other| <= atol + rtol * |other|");
+  op<&allclose>(
+      "allclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> bool", kUsual,
+      "whether isclose holds for every element");
+  op<&float_power>("float_power(Tensor|Number input, Tensor|Number exponent) -> Tensor", kAll,
+                   "pow in double precision");
 }
 
 }  // namespace lampas

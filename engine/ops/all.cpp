@@ -16,7 +16,6 @@ void register_scan();
 void register_softmax();
 void register_matmul();
 void register_indexing();
-void register_ctc();
 void register_sort();
 void register_random();
 void register_activations();
@@ -49,7 +48,6 @@ void register_all_ops() {
   register_softmax();
   register_matmul();
   register_indexing();
-  register_ctc();
   register_sort();
   register_random();
   register_activations();

@@ -27,8 +27,15 @@ IntVec expanded(Ints given, int rank, const char* what) {
   return IntVec(given);
 }
 
-Settings settings(int rank, bool transposed, Ints stride, Ints padding, Ints output_padding, int64_t groups, Ints dilation) {
-  Settings s{rank, transposed, groups, expanded(stride, rank, "stride"), expanded(padding, rank, "padding"), {}, expanded(dilation, rank, "dilation"),
+Settings settings(int rank, bool transposed, Ints stride, Ints padding, Ints output_padding, int64_t groups,
+                  Ints dilation) {
+  Settings s{rank,
+             transposed,
+             groups,
+             expanded(stride, rank, "stride"),
+             expanded(padding, rank, "padding"),
+             {},
+             expanded(dilation, rank, "dilation"),
              expanded(output_padding, rank, "output_padding")};
   s.pad_r = s.pad_l;
   return s;
@@ -36,13 +43,16 @@ Settings settings(int rank, bool transposed, Ints stride, Ints padding, Ints out
 
 void check_settings(const Settings& s) {
   for (int d = 0; d < s.rank; d++) {
-    CHECK(s.pad_l[d] >= 0, "negative padding is not supported, got padding=", shown(s.pad_l), "; to cut the input's edges use slices");
-    CHECK(s.output_padding[d] >= 0, "negative output_padding is not supported, got output_padding=", shown(s.output_padding));
+    CHECK(s.pad_l[d] >= 0, "negative padding is not supported, got padding=", shown(s.pad_l),
+          "; to cut the input's edges use slices");
+    CHECK(s.output_padding[d] >= 0,
+          "negative output_padding is not supported, got output_padding=", shown(s.output_padding));
     CHECK(s.stride[d] > 0, "non-positive stride is not supported, got stride=", shown(s.stride), "; the smallest is 1");
-    CHECK(s.dilation[d] > 0, "non-positive dilation is not supported, got dilation=", shown(s.dilation), "; the smallest is 1");
+    CHECK(s.dilation[d] > 0, "non-positive dilation is not supported, got dilation=", shown(s.dilation),
+          "; the smallest is 1");
     CHECK(s.output_padding[d] == 0 || s.output_padding[d] < std::max(s.stride[d], s.dilation[d]),
-          "output padding must be smaller than either stride or dilation, but got output_padding=", shown(s.output_padding), ", stride=", shown(s.stride),
-          " and dilation=", shown(s.dilation));
+          "output padding must be smaller than either stride or dilation, but got output_padding=",
+          shown(s.output_padding), ", stride=", shown(s.stride), " and dilation=", shown(s.dilation));
   }
   CHECK(s.groups > 0, "non-positive groups is not supported, got groups=", s.groups);
 }
@@ -60,32 +70,40 @@ struct Times {
 // Everything the kernels must know, once the operands have been found to fit.
 ConvShape fitted(const char* name, X x, X w, X bias, const Settings& p) {
   int rank = p.rank;
-  CHECK(w.ndim() == rank + 2, "Expected ", rank + 2, "-dimensional weight for ", name, ", but got a weight of size ", shown(w.sizes()));
+  CHECK(w.ndim() == rank + 2, "Expected ", rank + 2, "-dimensional weight for ", name, ", but got a weight of size ",
+        shown(w.sizes()));
   check_settings(p);
   Ints ws = w.sizes(), xs = x.sizes();
   for (int d = 0; d < int(ws.size()); d++)
-    CHECK(d == 1 || ws[d] > 0, "Given groups=", p.groups, ", expected weight to be at least 1 at dimension ", d, ", but got weight of size ", shown(ws), " instead");
-  CHECK(ws[0] % p.groups == 0 && ws[0] >= p.groups, "Given groups=", p.groups, ", expected weight to be divisible by ", p.groups,
-        " at dimension 0, but got weight of size ", shown(ws), " instead");
+    CHECK(d == 1 || ws[d] > 0, "Given groups=", p.groups, ", expected weight to be at least 1 at dimension ", d,
+          ", but got weight of size ", shown(ws), " instead");
+  CHECK(ws[0] % p.groups == 0 && ws[0] >= p.groups, "Given groups=", p.groups, ", expected weight to be divisible by ",
+        p.groups, " at dimension 0, but got weight of size ", shown(ws), " instead");
   int64_t in_channels = p.transposed ? ws[0] : ws[1] * p.groups, out_channels = p.transposed ? ws[1] * p.groups : ws[0];
   if (xs[1] != in_channels) {
     if (p.transposed)
-      fail("Given transposed=1, weight of size ", shown(ws), ", expected input", shown(xs), " to have ", in_channels, " channels, but got ", xs[1],
-           " channels instead; in_channels=", xs[1], " would fit this input");
+      fail("Given transposed=1, weight of size ", shown(ws), ", expected input", shown(xs), " to have ", in_channels,
+           " channels, but got ", xs[1], " channels instead; in_channels=", xs[1], " would fit this input");
     else if (xs[1] % p.groups == 0)
-      fail("Given groups=", p.groups, ", weight of size ", shown(ws), ", expected input", shown(xs), " to have ", in_channels, " channels, but got ", xs[1],
-           " channels instead; in_channels=", xs[1], " would fit this input");
+      fail("Given groups=", p.groups, ", weight of size ", shown(ws), ", expected input", shown(xs), " to have ",
+           in_channels, " channels, but got ", xs[1], " channels instead; in_channels=", xs[1],
+           " would fit this input");
     else
-      fail("Given groups=", p.groups, ", weight of size ", shown(ws), ", expected input", shown(xs), " to have ", in_channels, " channels, but got ", xs[1],
-           " channels instead; ", xs[1], " channels cannot be divided into ", p.groups, " groups");
+      fail("Given groups=", p.groups, ", weight of size ", shown(ws), ", expected input", shown(xs), " to have ",
+           in_channels, " channels, but got ", xs[1], " channels instead; ", xs[1], " channels cannot be divided into ",
+           p.groups, " groups");
   }
-  CHECK(!bias.defined() || (bias.ndim() == 1 && bias.numel() == out_channels), "Given ", p.transposed ? "transposed=1, " : "", "weight of size ", shown(ws),
-        ", expected bias to be 1-dimensional with ", out_channels, " elements, but got bias of size ", shown(bias.defined() ? bias.sizes() : Ints()), " instead");
-  CHECK(x.dtype() == w.dtype(), "Input type (torch.", name_of(x.dtype()), ") and weight type (torch.", name_of(w.dtype()), ") should be the same in ", name,
+  CHECK(!bias.defined() || (bias.ndim() == 1 && bias.numel() == out_channels), "Given ",
+        p.transposed ? "transposed=1, " : "", "weight of size ", shown(ws), ", expected bias to be 1-dimensional with ",
+        out_channels, " elements, but got bias of size ", shown(bias.defined() ? bias.sizes() : Ints()), " instead");
+  CHECK(x.dtype() == w.dtype(), "Input type (torch.", name_of(x.dtype()), ") and weight type (torch.",
+        name_of(w.dtype()), ") should be the same in ", name,
         ": convert one of them, for example with .to(other.dtype)");
-  CHECK(!bias.defined() || x.dtype() == bias.dtype(), "Input type (torch.", name_of(x.dtype()), ") and bias type (torch.",
-        name_of(bias.defined() ? bias.dtype() : x.dtype()), ") should be the same in ", name);
-  CHECK(x.device().type == w.device().type, name, ": Expected all tensors to be on the same device, but found ", name_of(x.device()), " and ", name_of(w.device()));
+  CHECK(!bias.defined() || x.dtype() == bias.dtype(), "Input type (torch.", name_of(x.dtype()),
+        ") and bias type (torch.", name_of(bias.defined() ? bias.dtype() : x.dtype()), ") should be the same in ",
+        name);
+  CHECK(x.device().type == w.device().type, name, ": Expected all tensors to be on the same device, but found ",
+        name_of(x.device()), " and ", name_of(w.device()));
 
   ConvShape s{xs[0], in_channels, out_channels, p.groups, rank, p.transposed, {}, {}, {}, {}, {}, {}, {}};
   int64_t padded[3], reach[3];
@@ -100,15 +118,19 @@ ConvShape fitted(const char* name, X x, X w, X bias, const Settings& p) {
     padded[d] = s.in[d] + s.pad_l[d] + s.pad_r[d];
     reach[d] = s.dilation[d] * (s.kernel[d] - 1) + 1;
     fits &= padded[d] >= reach[d];
-    s.out[d] = p.transposed ? conv_transposed_extent(s.in[d], s.kernel[d], s.stride[d], s.pad_l[d], s.pad_r[d], s.dilation[d], p.output_padding[d])
+    s.out[d] = p.transposed ? conv_transposed_extent(s.in[d], s.kernel[d], s.stride[d], s.pad_l[d], s.pad_r[d],
+                                                     s.dilation[d], p.output_padding[d])
                             : conv_extent(s.in[d], s.kernel[d], s.stride[d], s.pad_l[d], s.pad_r[d], s.dilation[d]);
   }
-  CHECK(p.transposed || fits, "Calculated padded input size per channel: ", Times{padded, rank}, ". Kernel size: ", Times{reach, rank},
-        ". Kernel size can't be greater than actual input size: ", name, " got an input of size ", shown(xs), " and a weight of size ", shown(ws),
+  CHECK(p.transposed || fits, "Calculated padded input size per channel: ", Times{padded, rank},
+        ". Kernel size: ", Times{reach, rank}, ". Kernel size can't be greater than actual input size: ", name,
+        " got an input of size ", shown(xs), " and a weight of size ", shown(ws),
         "; more padding, a smaller kernel or a larger input would fit");
   for (int d = 0; d < rank; d++)
-    CHECK(s.out[d] >= 0 && (!p.transposed || s.out[d] > 0 || s.in[d] == 0), "Given input size per channel: ", Times{s.in, rank}, ". Calculated output size per channel: ",
-          Times{s.out, rank}, ". Output size is too small: ", name, " needs less padding or a larger kernel");
+    CHECK(s.out[d] >= 0 && (!p.transposed || s.out[d] > 0 || s.in[d] == 0),
+          "Given input size per channel: ", Times{s.in, rank},
+          ". Calculated output size per channel: ", Times{s.out, rank}, ". Output size is too small: ", name,
+          " needs less padding or a larger kernel");
   return s;
 }
 
@@ -178,16 +200,21 @@ Tensor forward(const ConvShape& s, X x, X w, X bias) {
   Laid in = laid(x);
   Weight weight(w);
   bool by_strides = in.by_strides || likes_channels_last(w);
-  Order order = by_strides ? Order::ChannelsLast : x.is_meta() ? Order::Plain : conv_kernels(x).preferred_order(s, x.dtype());
+  Order order = by_strides    ? Order::ChannelsLast
+                : x.is_meta() ? Order::Plain
+                              : conv_kernels(x).preferred_order(s, x.dtype());
   Laid y = empty_laid(out_sizes(s), x.dtype(), x.device(), order, by_strides);
   Tensor b = bias.defined() && !bias.is_contiguous() ? clone_data(bias) : bias;
-  ConvCall call{s, x.dtype(), in.order, order, in.data(), weight.plain.data(), b.defined() ? b.data() : nullptr, y.data(), weight.version};
+  ConvCall call{
+      s,        x.dtype(),     in.order, order, in.data(), weight.plain.data(), b.defined() ? b.data() : nullptr,
+      y.data(), weight.version};
   {
     Unlocked unlocked(work(s));
     conv_kernels(x).forward(call);
   }
   if (recording(x, w, bias))
-    record("ConvolutionBackward0", {&x, &w, &bias}, {&y.tensor}, {{"input", w.requires_grad() ? &x : nullptr}, {"weight", x.requires_grad() ? &w : nullptr}},
+    record("ConvolutionBackward0", {&x, &w, &bias}, {&y.tensor},
+           {{"input", w.requires_grad() ? &x : nullptr}, {"weight", x.requires_grad() ? &w : nullptr}},
            ConvBackward{s, in.order, in.by_strides});
   return y.tensor;
 }
@@ -202,12 +229,13 @@ Tensor data_gradient(const ConvShape& s, X gy, X w, Order order, bool by_strides
     conv_kernels(gy).backward_data(call);
   }
   if (recording(gy, w))
-    record("ConvolutionBackwardBackward0", {&gy, &w}, {&gx.tensor}, {{"grad_output", &gy}, {"weight", &w}}, [s](Back& b) {
-      if (!b.grad().defined()) return;
-      Tensor gy = b.saved(0), w = b.saved(1);
-      b.set(0, [&] { return forward(s, b.grad(), w, kNone); });
-      b.set(1, [&] { return weight_gradient(s, b.grad(), gy, nullptr); });
-    });
+    record("ConvolutionBackwardBackward0", {&gy, &w}, {&gx.tensor}, {{"grad_output", &gy}, {"weight", &w}},
+           [s](Back& b) {
+             if (!b.grad().defined()) return;
+             Tensor gy = b.saved(0), w = b.saved(1);
+             b.set(0, [&] { return forward(s, b.grad(), w, kNone); });
+             b.set(1, [&] { return weight_gradient(s, b.grad(), gy, nullptr); });
+           });
   return gx.tensor;
 }
 
@@ -245,29 +273,35 @@ Tensor run(const char* name, X x, X w, X bias, const Settings& p) {
       return y + reshape(bias, sizes);
     }
     CHECK(x.dtype() != DType::Bool, '"', name, "\" not implemented for 'Bool'");
-    return to(run(name, to(x, DType::Float64), to(w, DType::Float64), bias.defined() ? to(bias, DType::Float64) : bias, p), x.dtype());
+    return to(
+        run(name, to(x, DType::Float64), to(w, DType::Float64), bias.defined() ? to(bias, DType::Float64) : bias, p),
+        x.dtype());
   }
   return forward(fitted(name, x, w, bias, p), x, w, bias);
 }
 
 Tensor batched(const char* name, X x, X w, X bias, const Settings& p) {
   if (x.ndim() == p.rank + 2) return run(name, x, w, bias, p);
-  CHECK(x.ndim() == p.rank + 1, "Expected ", p.rank + 1, "D (unbatched) or ", p.rank + 2, "D (batched) input to ", name, ", but got input of size: ",
-        shown(x.sizes()));
+  CHECK(x.ndim() == p.rank + 1, "Expected ", p.rank + 1, "D (unbatched) or ", p.rank + 2, "D (batched) input to ", name,
+        ", but got input of size: ", shown(x.sizes()));
   return squeeze_dim(run(name, unsqueeze(x, 0), w, bias, p), 0);
 }
 
-const char* const kNames[2][4] = {{"", "conv1d", "conv2d", "conv3d"}, {"", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"}};
+const char* const kNames[2][4] = {{"", "conv1d", "conv2d", "conv3d"},
+                                  {"", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"}};
 
-template <int rank> Tensor conv(X x, X w, X bias, Ints stride, Ints padding, Ints dilation, int64_t groups) {
+template <int rank>
+Tensor conv(X x, X w, X bias, Ints stride, Ints padding, Ints dilation, int64_t groups) {
   return batched(kNames[0][rank], x, w, bias, settings(rank, false, stride, padding, IntVec{0}, groups, dilation));
 }
 
-template <int rank> Tensor conv_named(X x, X w, X bias, Ints stride, std::string_view padding, Ints dilation, int64_t groups) {
+template <int rank>
+Tensor conv_named(X x, X w, X bias, Ints stride, std::string_view padding, Ints dilation, int64_t groups) {
   Settings s = settings(rank, false, stride, IntVec{0}, IntVec{0}, groups, dilation);
   CHECK(padding == "same" || padding == "valid", "Invalid padding string: '", padding, "'; it is 'same' or 'valid'");
   if (padding == "same") {
-    CHECK(w.ndim() == rank + 2, "Expected ", rank + 2, "-dimensional weight for ", kNames[0][rank], ", but got a weight of size ", shown(w.sizes()));
+    CHECK(w.ndim() == rank + 2, "Expected ", rank + 2, "-dimensional weight for ", kNames[0][rank],
+          ", but got a weight of size ", shown(w.sizes()));
     for (int d = 0; d < rank; d++) {
       CHECK(s.stride[d] == 1, "padding='same' is not supported for strided convolutions, got stride=", shown(s.stride));
       int64_t total = s.dilation[d] * (w.sizes()[d + 2] - 1);
@@ -278,45 +312,54 @@ template <int rank> Tensor conv_named(X x, X w, X bias, Ints stride, std::string
   return batched(kNames[0][rank], x, w, bias, s);
 }
 
-template <int rank> Tensor conv_transpose(X x, X w, X bias, Ints stride, Ints padding, Ints output_padding, int64_t groups, Ints dilation) {
+template <int rank>
+Tensor conv_transpose(X x, X w, X bias, Ints stride, Ints padding, Ints output_padding, int64_t groups, Ints dilation) {
   return batched(kNames[1][rank], x, w, bias, settings(rank, true, stride, padding, output_padding, groups, dilation));
 }
 
-Tensor convolution(X x, X w, X bias, Ints stride, Ints padding, Ints dilation, bool transposed, Ints output_padding, int64_t groups) {
+Tensor convolution(X x, X w, X bias, Ints stride, Ints padding, Ints dilation, bool transposed, Ints output_padding,
+                   int64_t groups) {
   CHECK(w.ndim() >= 3 && w.ndim() <= 5, "convolution takes a weight of 3 to 5 dimensions, got size ", shown(w.sizes()));
   int rank = w.ndim() - 2;
-  return batched("convolution", x, w, bias, settings(rank, transposed, stride, padding, output_padding, groups, dilation));
+  return batched("convolution", x, w, bias,
+                 settings(rank, transposed, stride, padding, output_padding, groups, dilation));
 }
 
 // Time, batch, channels.
 Tensor conv_tbc(X x, X w, X bias, int64_t pad) {
-  CHECK(x.ndim() == 3 && w.ndim() == 3 && bias.ndim() == 1, "conv_tbc takes an input [time, batch, channels], a weight [kernel, in, out] and a bias [out], got sizes ",
+  CHECK(x.ndim() == 3 && w.ndim() == 3 && bias.ndim() == 1,
+        "conv_tbc takes an input [time, batch, channels], a weight [kernel, in, out] and a bias [out], got sizes ",
         shown(x.sizes()), ", ", shown(w.sizes()), " and ", shown(bias.sizes()));
-  Tensor y = conv<1>(permute(x, IntVec{1, 2, 0}), permute(w, IntVec{2, 1, 0}), bias, IntVec{1}, IntVec{pad}, IntVec{1}, 1);
+  Tensor y =
+      conv<1>(permute(x, IntVec{1, 2, 0}), permute(w, IntVec{2, 1, 0}), bias, IntVec{1}, IntVec{pad}, IntVec{1}, 1);
   return permute(y, IntVec{2, 0, 1});
 }
 
 }  // namespace
 
 void register_convolution() {
-#define LAMPAS_CONV(N)                                                                                                                           \
-  op<&conv<N>>("conv" #N "d(Tensor input, Tensor weight, Tensor? bias=None, int[" #N "] stride=1, int[" #N "] padding=0, int[" #N               \
-               "] dilation=1, int groups=1) -> Tensor",                                                                                          \
-               Function, "cross-correlation of (N, C, " #N "-d space) with a weight (out, C / groups, kernel)");                                 \
-  op<&conv_named<N>>("conv" #N "d(Tensor input, Tensor weight, Tensor? bias=None, int[" #N "] stride=1, str padding='valid', int[" #N           \
-                     "] dilation=1, int groups=1) -> Tensor",                                                                                    \
-                     Function, "with padding 'valid' (none) or 'same' (the result has the input's size)");                                       \
-  op<&conv_transpose<N>>("conv_transpose" #N "d(Tensor input, Tensor weight, Tensor? bias=None, int[" #N "] stride=1, int[" #N                   \
-                         "] padding=0, int[" #N "] output_padding=0, int groups=1, int[" #N "] dilation=1) -> Tensor",                           \
-                         Function, "the transpose of the linear map conv" #N "d with this weight is; weight (in, out / groups, kernel)")
+#define LAMPAS_CONV(N)                                                                                           \
+  op<&conv<N>>("conv" #N "d(Tensor input, Tensor weight, Tensor? bias=None, int[" #N "] stride=1, int[" #N       \
+               "] padding=0, int[" #N "] dilation=1, int groups=1) -> Tensor",                                   \
+               Function, "cross-correlation of (N, C, " #N "-d space) with a weight (out, C / groups, kernel)"); \
+  op<&conv_named<N>>("conv" #N "d(Tensor input, Tensor weight, Tensor? bias=None, int[" #N                       \
+                     "] stride=1, str padding='valid', int[" #N "] dilation=1, int groups=1) -> Tensor",         \
+                     Function, "with padding 'valid' (none) or 'same' (the result has the input's size)");       \
+  op<&conv_transpose<N>>(                                                                                        \
+      "conv_transpose" #N "d(Tensor input, Tensor weight, Tensor? bias=None, int[" #N "] stride=1, int[" #N      \
+      "] padding=0, int[" #N "] output_padding=0, int groups=1, int[" #N "] dilation=1) -> Tensor",              \
+      Function, "the transpose of the linear map conv" #N "d with this weight is; weight (in, out / groups, kernel)")
   LAMPAS_CONV(1);
   LAMPAS_CONV(2);
   LAMPAS_CONV(3);
 #undef LAMPAS_CONV
-  op<&convolution>("convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, "
-                   "int[] output_padding, int groups) -> Tensor",
-                   Function, "any of the convolutions; the weight tells in how many dimensions");
-  op<&conv_tbc>("conv_tbc(Tensor input, Tensor weight, Tensor bias, int pad=0) -> Tensor", kUsual, "conv1d over (time, batch, channels)");
+  op<&convolution>(
+      "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool "
+      "transposed, "
+      "int[] output_padding, int groups) -> Tensor",
+      Function, "any of the convolutions; the weight tells in how many dimensions");
+  op<&conv_tbc>("conv_tbc(Tensor input, Tensor weight, Tensor bias, int pad=0) -> Tensor", kUsual,
+                "conv1d over (time, batch, channels)");
 }
 
 }  // namespace lampas

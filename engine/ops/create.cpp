@@ -13,12 +13,14 @@ Tensor full(Ints sizes, const Scalar& value, DType dtype, Device device) {
 }
 Tensor zeros(Ints sizes, DType dtype, Device device) {
   Tensor t = empty(sizes, dtype, device);
-  if (device.is_cpu() && t->storage->nbytes <= (64 << 10)) std::memset(t->storage->data, 0, t->storage->nbytes);
-  else fill_data(t, 0);
+  if (device.is_cpu() && t->storage->nbytes <= (64 << 10))
+    std::memset(t->storage->data, 0, t->storage->nbytes);
+  else
+    fill_data(t, 0);
   return t;
 }
 Tensor ones(Ints sizes, DType dtype, Device device) { return full(sizes, 1, dtype, device); }
-Tensor zeros_like(const Tensor& t) { 
+Tensor zeros_like(const Tensor& t) {
   Tensor y = empty_preserving(t, t.dtype());
   fill_data(y, 0);
   return y;
@@ -63,7 +65,8 @@ IntVec channels_last_strides(Ints sizes) {
 Tensor empty_in_format(Ints sizes, DType dtype, Device device, MF format) {
   if (format == MemoryFormat::ChannelsLast || format == MemoryFormat::ChannelsLast3d) {
     int want = format == MemoryFormat::ChannelsLast ? 4 : 5;
-    CHECK(int(sizes.size()) == want, "required rank ", want, " tensor to use channels_last", want == 5 ? "_3d" : "", " format");
+    CHECK(int(sizes.size()) == want, "required rank ", want, " tensor to use channels_last", want == 5 ? "_3d" : "",
+          " format");
     return empty_strided(sizes, channels_last_strides(sizes), dtype, device);
   }
   return empty(sizes, dtype, device);
@@ -81,7 +84,8 @@ bool has_format(const Tensor& t, MF format) {
 }
 
 Tensor copy_in_format(const Tensor& t, DType dtype, MF format) {
-  Tensor y = !format || format == MemoryFormat::Preserve ? empty_preserving(t, dtype) : empty_in_format(t.sizes(), dtype, t.device(), format);
+  Tensor y = !format || format == MemoryFormat::Preserve ? empty_preserving(t, dtype)
+                                                         : empty_in_format(t.sizes(), dtype, t.device(), format);
   // A copy may keep the deferred order.
   if (t.order() != Order::Plain && y.is_contiguous()) y->storage->order = t.order();
   copy_data(y, t);
@@ -91,14 +95,22 @@ Tensor copy_in_format(const Tensor& t, DType dtype, MF format) {
 Tensor empty_op(Ints size, DT dtype, DV device, MF format, bool requires_grad) {
   return with_grad(empty_in_format(size, dtype.value_or(default_dtype()), device_or(device), format), requires_grad);
 }
-Tensor zeros_op(Ints size, DT dtype, DV device, bool requires_grad) { return with_grad(zeros(size, dtype.value_or(default_dtype()), device_or(device)), requires_grad); }
-Tensor ones_op(Ints size, DT dtype, DV device, bool requires_grad) { return with_grad(ones(size, dtype.value_or(default_dtype()), device_or(device)), requires_grad); }
+Tensor zeros_op(Ints size, DT dtype, DV device, bool requires_grad) {
+  return with_grad(zeros(size, dtype.value_or(default_dtype()), device_or(device)), requires_grad);
+}
+Tensor ones_op(Ints size, DT dtype, DV device, bool requires_grad) {
+  return with_grad(ones(size, dtype.value_or(default_dtype()), device_or(device)), requires_grad);
+}
 DType type_of(const Scalar& s) {
   switch (s.kind()) {
-    case Scalar::Bool: return DType::Bool;
-    case Scalar::Int: return DType::Int64;
-    case Scalar::Float: return default_dtype();
-    default: return to_complex(default_dtype());
+    case Scalar::Bool:
+      return DType::Bool;
+    case Scalar::Int:
+      return DType::Int64;
+    case Scalar::Float:
+      return default_dtype();
+    default:
+      return to_complex(default_dtype());
   }
 }
 Tensor full_op(Ints size, const Scalar& value, DT dtype, DV device, bool requires_grad) {
@@ -108,8 +120,9 @@ Tensor empty_like_op(const Tensor& t, DT dtype, DV device, bool requires_grad, M
   DType d = dtype.value_or(t.dtype());
   Device v = device ? device_or(device) : t.device();
   Tensor y = format && format != MemoryFormat::Preserve ? empty_in_format(t.sizes(), d, v, format)
-             : is_dense(t.sizes(), t.strides()) ? empty_strided(t.sizes(), t.strides(), d, v)
-                                                    : empty_strided(t.sizes(), dense_strides_like(t.sizes(), t.strides()), d, v);
+             : is_dense(t.sizes(), t.strides())
+                 ? empty_strided(t.sizes(), t.strides(), d, v)
+                 : empty_strided(t.sizes(), dense_strides_like(t.sizes(), t.strides()), d, v);
   return with_grad(y, requires_grad);
 }
 Tensor full_like_op(const Tensor& t, const Scalar& value, DT dtype, DV device, bool requires_grad, MF format) {
@@ -117,8 +130,12 @@ Tensor full_like_op(const Tensor& t, const Scalar& value, DT dtype, DV device, b
   fill_data(y, value);
   return with_grad(y, requires_grad);
 }
-Tensor zeros_like_op(const Tensor& t, DT dtype, DV device, bool requires_grad, MF format) { return full_like_op(t, 0, dtype, device, requires_grad, format); }
-Tensor ones_like_op(const Tensor& t, DT dtype, DV device, bool requires_grad, MF format) { return full_like_op(t, 1, dtype, device, requires_grad, format); }
+Tensor zeros_like_op(const Tensor& t, DT dtype, DV device, bool requires_grad, MF format) {
+  return full_like_op(t, 0, dtype, device, requires_grad, format);
+}
+Tensor ones_like_op(const Tensor& t, DT dtype, DV device, bool requires_grad, MF format) {
+  return full_like_op(t, 1, dtype, device, requires_grad, format);
+}
 Tensor new_empty(const Tensor& t, Ints size, DT dtype, DV device, bool requires_grad) {
   return with_grad(empty(size, dtype.value_or(t.dtype()), device ? device_or(device) : t.device()), requires_grad);
 }
@@ -127,14 +144,19 @@ Tensor new_full(const Tensor& t, Ints size, const Scalar& value, DT dtype, DV de
   fill_data(y, value);
   return with_grad(y, requires_grad);
 }
-Tensor new_zeros(const Tensor& t, Ints size, DT dtype, DV device, bool requires_grad) { return new_full(t, size, 0, dtype, device, requires_grad); }
-Tensor new_ones(const Tensor& t, Ints size, DT dtype, DV device, bool requires_grad) { return new_full(t, size, 1, dtype, device, requires_grad); }
+Tensor new_zeros(const Tensor& t, Ints size, DT dtype, DV device, bool requires_grad) {
+  return new_full(t, size, 0, dtype, device, requires_grad);
+}
+Tensor new_ones(const Tensor& t, Ints size, DT dtype, DV device, bool requires_grad) {
+  return new_full(t, size, 1, dtype, device, requires_grad);
+}
 Tensor empty_strided_op(Ints size, Ints stride, DT dtype, DV device, bool requires_grad) {
   return with_grad(empty_strided(size, stride, dtype.value_or(default_dtype()), device_or(device)), requires_grad);
 }
 
 // Fills t with f(i) for element i of its plain order.
-template <class F> void generate(const Tensor& t, F&& f) {
+template <class F>
+void generate(const Tensor& t, F&& f) {
   if (t.is_meta() || t.numel() == 0) return;
   Tensor plain = t.is_contiguous() ? t : empty_like(t);
   dispatch(t.dtype(), [&]<class T>(TypeTag<T>) {
@@ -144,15 +166,21 @@ template <class F> void generate(const Tensor& t, F&& f) {
   if (!plain.is(t)) copy_data(t, plain);
 }
 
-Tensor range_values(const Scalar& start, const Scalar& end, const Scalar& step, DT dtype, DV device, bool requires_grad, const Out& out, bool closed) {
+Tensor range_values(const Scalar& start, const Scalar& end, const Scalar& step, DT dtype, DV device, bool requires_grad,
+                    const Out& out, bool closed) {
   bool integral = start.is_integral() && end.is_integral() && step.is_integral();
-  DType d = out.given() ? out.tensor->dtype() : dtype.value_or(closed ? default_dtype() : integral ? DType::Int64 : default_dtype());
+  DType d = out.given() ? out.tensor->dtype()
+                        : dtype.value_or(closed     ? default_dtype()
+                                         : integral ? DType::Int64
+                                                    : default_dtype());
   double a = start.to_double(), b = end.to_double(), s = step.to_double();
   CHECK(s != 0, "step must be nonzero");
   CHECK(std::isfinite(a) && std::isfinite(b), "unsupported range: ", a, " -> ", b);
-  CHECK((s > 0 && b >= a) || (s < 0 && b <= a), "upper bound and lower bound inconsistent with step sign: start ", a, ", end ", b, ", step ", s);
+  CHECK((s > 0 && b >= a) || (s < 0 && b <= a), "upper bound and lower bound inconsistent with step sign: start ", a,
+        ", end ", b, ", step ", s);
   int64_t n;
-  if (closed) n = int64_t((b - a) / s) + 1;
+  if (closed)
+    n = int64_t((b - a) / s) + 1;
   else if (integral) {
     int64_t span = end.to_int() - start.to_int(), st = step.to_int();
     n = (span + st - (st > 0 ? 1 : -1)) / st;
@@ -176,8 +204,11 @@ Tensor range_values(const Scalar& start, const Scalar& end, const Scalar& step, 
   return with_grad(t, requires_grad);
 }
 
-Tensor arange_end(const Scalar& end, DT dtype, DV device, bool requires_grad, const Out& out) { return range_values(0, end, 1, dtype, device, requires_grad, out, false); }
-Tensor arange_start(const Scalar& start, const Scalar& end, const Scalar& step, DT dtype, DV device, bool requires_grad, const Out& out) {
+Tensor arange_end(const Scalar& end, DT dtype, DV device, bool requires_grad, const Out& out) {
+  return range_values(0, end, 1, dtype, device, requires_grad, out, false);
+}
+Tensor arange_start(const Scalar& start, const Scalar& end, const Scalar& step, DT dtype, DV device, bool requires_grad,
+                    const Out& out) {
   return range_values(start, end, step, dtype, device, requires_grad, out, false);
 }
 Tensor range_op(const Scalar& start, const Scalar& end, const Scalar& step, DT dtype, DV device, bool requires_grad) {
@@ -185,7 +216,9 @@ Tensor range_op(const Scalar& start, const Scalar& end, const Scalar& step, DT d
 }
 
 // Counted from both ends, so that the last value is exact and the sequence symmetric.
-template <class F> Tensor spaced(const Operand& start, const Operand& end, int64_t steps, DT dtype, DV device, bool requires_grad, const Out& out, F&& map) {
+template <class F>
+Tensor spaced(const Operand& start, const Operand& end, int64_t steps, DT dtype, DV device, bool requires_grad,
+              const Out& out, F&& map) {
   CHECK(steps >= 0, "number of steps must be non-negative, got ", steps);
   auto value = [](const Operand& o) { return o.is_tensor() ? item(o.tensor()) : o.scalar(); };
   Scalar first = value(start), last = value(end);
@@ -199,17 +232,23 @@ template <class F> Tensor spaced(const Operand& start, const Operand& end, int64
     generate(t, [&](int64_t i) { return map(i < steps / 2 ? a + step * T(i) : b - step * T(steps - 1 - i)); });
     if (steps == 1) generate(t, [&](int64_t) { return map(a); });
   };
-  if (is_complex(d)) fill(first.to_complex(), last.to_complex());
-  else if (d == DType::Float32) fill(float(first.to_double()), float(last.to_double()));
-  else fill(first.to_double(), last.to_double());
+  if (is_complex(d))
+    fill(first.to_complex(), last.to_complex());
+  else if (d == DType::Float32)
+    fill(float(first.to_double()), float(last.to_double()));
+  else
+    fill(first.to_double(), last.to_double());
   if (out.given()) t.bump_version();
   return with_grad(t, requires_grad);
 }
-Tensor linspace(const Operand& start, const Operand& end, int64_t steps, DT dtype, DV device, bool requires_grad, const Out& out) {
+Tensor linspace(const Operand& start, const Operand& end, int64_t steps, DT dtype, DV device, bool requires_grad,
+                const Out& out) {
   return spaced(start, end, steps, dtype, device, requires_grad, out, [](auto v) { return v; });
 }
-Tensor logspace(const Operand& start, const Operand& end, int64_t steps, double base, DT dtype, DV device, bool requires_grad, const Out& out) {
-  return spaced(start, end, steps, dtype, device, requires_grad, out, [base](auto v) { return std::pow(decltype(v)(base), v); });
+Tensor logspace(const Operand& start, const Operand& end, int64_t steps, double base, DT dtype, DV device,
+                bool requires_grad, const Out& out) {
+  return spaced(start, end, steps, dtype, device, requires_grad, out,
+                [base](auto v) { return std::pow(decltype(v)(base), v); });
 }
 Tensor eye(int64_t n, std::optional<int64_t> m, DT dtype, DV device, bool requires_grad, const Out& out) {
   CHECK(n >= 0 && m.value_or(0) >= 0, "eye: sizes must be 0 or more, got ", n, " and ", m.value_or(n));
@@ -229,7 +268,8 @@ Tensor fill_(const Tensor& t, const Operand& value) {
     return copy_(t, v);
   }
   check_inplace(t, t.requires_grad());
-  CHECK(is_complex(t.dtype()) || value.scalar().kind() != Scalar::Complex, "value cannot be converted to type ", name_of(t.dtype()), " without overflow");
+  CHECK(is_complex(t.dtype()) || value.scalar().kind() != Scalar::Complex, "value cannot be converted to type ",
+        name_of(t.dtype()), " without overflow");
   fill_data(t, value.scalar());
   Ref<Node> n;
   if (recording(t)) {
@@ -247,8 +287,11 @@ Tensor clone_op(const Tensor& t, MF format) { return clone(t, format); }
 Tensor to_full(const Tensor& t, DV device, DT dtype, bool, bool copy, MF format) {
   DType d = dtype.value_or(t.dtype());
   Device v = device ? device_or(device) : t.device();
-  CHECK_KIND(Assertion, v.type != DeviceType::CUDA, "lampas has no CUDA device on this machine: is_available() is False. Use device='cpu'");
-  CHECK_KIND(NotImplemented, !(t.is_meta() && !v.is_meta()), "Cannot copy out of meta tensor; no data! Use torch.nn.Module.to_empty() or make the tensor on its device");
+  CHECK_KIND(Assertion, v.type != DeviceType::CUDA,
+             "lampas has no CUDA device on this machine: is_available() is False. Use device='cpu'");
+  CHECK_KIND(
+      NotImplemented, !(t.is_meta() && !v.is_meta()),
+      "Cannot copy out of meta tensor; no data! Use torch.nn.Module.to_empty() or make the tensor on its device");
   if (d == t.dtype() && v.type == t.device().type && !copy && (!format || has_format(t, format))) return t;
   Tensor y;
   if (v.type != t.device().type) {
@@ -258,14 +301,23 @@ Tensor to_full(const Tensor& t, DV device, DT dtype, bool, bool copy, MF format)
   }
   if (recording(t) && is_inexact(d)) {
     DType from = t.dtype();
-    record("ToCopyBackward0", {&t}, {&y}, {}, [from](Back& b) { b.set(0, [&] { return to(is_complex(b.grad().dtype()) && !is_complex(from) ? real(b.grad()) : b.grad(), from); }); });
+    record("ToCopyBackward0", {&t}, {&y}, {}, [from](Back& b) {
+      b.set(0, [&] { return to(is_complex(b.grad().dtype()) && !is_complex(from) ? real(b.grad()) : b.grad(), from); });
+    });
   }
   return y;
 }
-Tensor to_dtype(const Tensor& t, DType dtype, bool non_blocking, bool copy, MF format) { return to_full(t, {}, dtype, non_blocking, copy, format); }
-Tensor to_other(const Tensor& t, const Tensor& other, bool non_blocking, bool copy, MF format) { return to_full(t, other.device(), other.dtype(), non_blocking, copy, format); }
+Tensor to_dtype(const Tensor& t, DType dtype, bool non_blocking, bool copy, MF format) {
+  return to_full(t, {}, dtype, non_blocking, copy, format);
+}
+Tensor to_other(const Tensor& t, const Tensor& other, bool non_blocking, bool copy, MF format) {
+  return to_full(t, other.device(), other.dtype(), non_blocking, copy, format);
+}
 
-template <DType D> Tensor cast(const Tensor& t, MF format) { return to_full(t, {}, D, false, false, format); }
+template <DType D>
+Tensor cast(const Tensor& t, MF format) {
+  return to_full(t, {}, D, false, false, format);
+}
 
 Tensor type_as(const Tensor& t, const Tensor& other) { return to(t, other.dtype()); }
 Tensor detach_op(const Tensor& t) {
@@ -273,7 +325,9 @@ Tensor detach_op(const Tensor& t) {
   return d;
 }
 Tensor detach_(const Tensor& t) {
-  CHECK(!t->base.defined(), "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel, gradients are views");
+  CHECK(!t->base.defined(),
+        "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel, gradients are "
+        "views");
   if (t->autograd) {
     t->autograd->grad_fn.reset();
     t->autograd->requires_grad = false;
@@ -292,7 +346,9 @@ Tensor set_requires_grad_op(const Tensor& t, bool on) {
 }
 Tensor complex_op(const Tensor& re, const Tensor& im, const Out& out) { return complex(re, im, out); }
 Tensor polar(const Tensor& r, const Tensor& angle, const Out& out) {
-  CHECK(r.dtype() == angle.dtype() && (r.dtype() == DType::Float32 || r.dtype() == DType::Float64), "polar: abs and angle must both be float32 or both float64, got ", name_of(r.dtype()), " and ", name_of(angle.dtype()));
+  CHECK(r.dtype() == angle.dtype() && (r.dtype() == DType::Float32 || r.dtype() == DType::Float64),
+        "polar: abs and angle must both be float32 or both float64, got ", name_of(r.dtype()), " and ",
+        name_of(angle.dtype()));
   Tensor y = elementwise(Ew::Polar, {r, angle}, r.dtype(), to_complex(r.dtype()), out);
   if (!out.given() && recording(r, angle)) {
     IntVec rs = r->sizes, as = angle->sizes;
@@ -309,7 +365,8 @@ bool is_complex_op(const Tensor& t) { return is_complex(t.dtype()); }
 bool is_signed_op(const Tensor& t) { return is_signed(t.dtype()); }
 bool is_same_size(const Tensor& a, const Tensor& b) { return same(a.sizes(), b.sizes()); }
 bool is_nonzero(const Tensor& t) {
-  CHECK(t.numel() == 1, "Boolean value of Tensor with ", t.numel() == 0 ? "no values" : "more than one value", " is ambiguous");
+  CHECK(t.numel() == 1, "Boolean value of Tensor with ", t.numel() == 0 ? "no values" : "more than one value",
+        " is ambiguous");
   return item(t).to_bool();
 }
 int64_t numel_op(const Tensor& t) { return t.numel(); }
@@ -319,7 +376,8 @@ bool can_cast_op(DType a, DType b) { return can_cast(a, b); }
 
 bool equal(const Tensor& a, const Tensor& b) {
   if (!same(a.sizes(), b.sizes())) return false;
-  CHECK(a.dtype() == b.dtype(), "Expected object of data type ", name_of(a.dtype()), " but got ", name_of(b.dtype()), " for argument 'other': equal compares tensors of one dtype");
+  CHECK(a.dtype() == b.dtype(), "Expected object of data type ", name_of(a.dtype()), " but got ", name_of(b.dtype()),
+        " for argument 'other': equal compares tensors of one dtype");
   if (a.numel() == 0) return true;
   NoGrad guard;
   return !item(sum(ne(a, b))).to_int();
@@ -336,11 +394,14 @@ Tensor clone(const Tensor& t, MF format) {
   if (recording(t)) record("CloneBackward0", {&t}, {&y}, {}, [](Back& b) { b.set(0, [&] { return b.grad(); }); });
   return y;
 }
-Tensor contiguous(const Tensor& t, MF format) { return has_format(t, format) ? t : clone(t, format ? format : MF(MemoryFormat::Contiguous)); }
+Tensor contiguous(const Tensor& t, MF format) {
+  return has_format(t, format) ? t : clone(t, format ? format : MF(MemoryFormat::Contiguous));
+}
 Tensor to(const Tensor& t, DType dtype) { return to_full(t, {}, dtype, false, false, {}); }
 
 Tensor copy_(const Tensor& t, const Tensor& from, bool) {
-  CHECK(can_broadcast(from.sizes(), t.sizes()), "The size of tensor a ", shown(t.sizes()), " must match the size of tensor b ", shown(from.sizes()),
+  CHECK(can_broadcast(from.sizes(), t.sizes()), "The size of tensor a ", shown(t.sizes()),
+        " must match the size of tensor b ", shown(from.sizes()),
         ": copy_ broadcasts its source to the shape of the tensor it writes");
   bool records = recording(t, from);
   check_inplace(t, records);
@@ -351,10 +412,13 @@ Tensor copy_(const Tensor& t, const Tensor& from, bool) {
   if (records) {
     IntVec sizes = from->sizes;
     DType d = from.dtype();
-    n = make_node("CopyBackwards", [sizes, d](Back& b) {
-      b.set(0, [&] { return zeros_like(b.grad()); });
-      b.set(1, [&] { return reduce_gradient(b.grad(), sizes, d); });
-    }, 2, 1, 0);
+    n = make_node(
+        "CopyBackwards",
+        [sizes, d](Back& b) {
+          b.set(0, [&] { return zeros_like(b.grad()); });
+          b.set(1, [&] { return reduce_gradient(b.grad(), sizes, d); });
+        },
+        2, 1, 0);
     connect(n, {&t, &from}, {}, {});
   }
   written_inplace(t, n);
@@ -373,19 +437,26 @@ void add_in_place(const Tensor& t, const Tensor& g) {
 bool has_nan(const Tensor& t) { return t.numel() && item(sum(unary_op(Ew::IsNan, t))).to_int() > 0; }
 
 Scalar item(const Tensor& t) {
-  CHECK(t.numel() == 1, "a Tensor with ", t.numel(), " elements cannot be converted to Scalar: its shape is ", shown(t.sizes()), ", and item() needs exactly one element");
+  CHECK(t.numel() == 1, "a Tensor with ", t.numel(), " elements cannot be converted to Scalar: its shape is ",
+        shown(t.sizes()), ", and item() needs exactly one element");
   CHECK(!t.is_meta(), "Tensor.item() cannot be called on meta tensors: they have no data");
   return dispatch(t.dtype(), [&]<class T>(TypeTag<T>) -> Scalar {
     T v = *t.data<T>();
-    if constexpr (std::is_same_v<T, bool>) return Scalar(v);
-    else if constexpr (std::is_integral_v<T>) return Scalar(int64_t(v));
-    else if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>) return Scalar(complex128(v.real(), v.imag()));
-    else return Scalar(double(v));
+    if constexpr (std::is_same_v<T, bool>)
+      return Scalar(v);
+    else if constexpr (std::is_integral_v<T>)
+      return Scalar(int64_t(v));
+    else if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>)
+      return Scalar(complex128(v.real(), v.imag()));
+    else
+      return Scalar(double(v));
   });
 }
 
 Tensor complex(const Tensor& re, const Tensor& im, const Out& out) {
-  CHECK(re.dtype() == im.dtype() && (re.dtype() == DType::Float32 || re.dtype() == DType::Float64), "complex: real and imag must both be float32 or both float64, got ", name_of(re.dtype()), " and ", name_of(im.dtype()));
+  CHECK(re.dtype() == im.dtype() && (re.dtype() == DType::Float32 || re.dtype() == DType::Float64),
+        "complex: real and imag must both be float32 or both float64, got ", name_of(re.dtype()), " and ",
+        name_of(im.dtype()));
   Tensor y = elementwise(Ew::Complex, {re, im}, re.dtype(), to_complex(re.dtype()), out);
   if (!out.given() && recording(re, im)) {
     IntVec rs = re->sizes, is = im->sizes;
@@ -398,36 +469,65 @@ Tensor complex(const Tensor& re, const Tensor& im, const Out& out) {
 }
 
 void register_create() {
-  op<&empty_op>("empty(int[] size, *, dtype? dtype=None, device? device=None, memory_format? memory_format=None, bool requires_grad=False) -> Tensor", Function, "an uninitialised tensor");
-  op<&zeros_op>("zeros(int[] size, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", Function | OutForm, "a tensor of zeros");
-  op<&ones_op>("ones(int[] size, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", Function | OutForm, "a tensor of ones");
-  op<&full_op>("full(int[] size, Number fill_value, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", Function | OutForm, "a tensor of one value");
-  op<&empty_strided_op>("empty_strided(int[] size, int[] stride, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", Function, "an uninitialised tensor of given strides");
-#define LIKE "dtype? dtype=None, device? device=None, bool requires_grad=False, memory_format? memory_format=None) -> Tensor"
+  op<&empty_op>(
+      "empty(int[] size, *, dtype? dtype=None, device? device=None, memory_format? memory_format=None, bool "
+      "requires_grad=False) -> Tensor",
+      Function, "an uninitialised tensor");
+  op<&zeros_op>("zeros(int[] size, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor",
+                Function | OutForm, "a tensor of zeros");
+  op<&ones_op>("ones(int[] size, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor",
+               Function | OutForm, "a tensor of ones");
+  op<&full_op>(
+      "full(int[] size, Number fill_value, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> "
+      "Tensor",
+      Function | OutForm, "a tensor of one value");
+  op<&empty_strided_op>(
+      "empty_strided(int[] size, int[] stride, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> "
+      "Tensor",
+      Function, "an uninitialised tensor of given strides");
+#define LIKE \
+  "dtype? dtype=None, device? device=None, bool requires_grad=False, memory_format? memory_format=None) -> Tensor"
   op<&empty_like_op>("empty_like(Tensor input, *, " LIKE, Function, "an uninitialised tensor like input");
   op<&zeros_like_op>("zeros_like(Tensor input, *, " LIKE, Function, "zeros like input");
   op<&ones_like_op>("ones_like(Tensor input, *, " LIKE, Function, "ones like input");
   op<&full_like_op>("full_like(Tensor input, Number fill_value, *, " LIKE, Function, "one value, like input");
 #define NEW "dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor"
-  op<&new_empty>("new_empty(Tensor input, int[] size, *, " NEW, Method, "an uninitialised tensor of input's dtype and device");
-  op<&new_full>("new_full(Tensor input, int[] size, Number fill_value, *, " NEW, Method, "one value, in input's dtype and device");
+  op<&new_empty>("new_empty(Tensor input, int[] size, *, " NEW, Method,
+                 "an uninitialised tensor of input's dtype and device");
+  op<&new_full>("new_full(Tensor input, int[] size, Number fill_value, *, " NEW, Method,
+                "one value, in input's dtype and device");
   op<&new_zeros>("new_zeros(Tensor input, int[] size, *, " NEW, Method, "zeros in input's dtype and device");
   op<&new_ones>("new_ones(Tensor input, int[] size, *, " NEW, Method, "ones in input's dtype and device");
 #define RANGE "dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor"
   op<&arange_end>("arange(Number end, *, " RANGE, Function | OutForm, "0, 1, ... below end");
-  op<&arange_start>("arange(Number start, Number end, Number step=1, *, " RANGE, Function | OutForm, "start, start + step, ... below end");
+  op<&arange_start>("arange(Number start, Number end, Number step=1, *, " RANGE, Function | OutForm,
+                    "start, start + step, ... below end");
   op<&range_op>("range(Number start, Number end, Number step=1, *, " RANGE, Function, "as arange, end included");
-  op<&linspace>("linspace(Tensor|Number start, Tensor|Number end, int steps, *, " RANGE, Function | OutForm, "`steps` values evenly from start to end");
-  op<&logspace>("logspace(Tensor|Number start, Tensor|Number end, int steps, float base=10.0, *, " RANGE, Function | OutForm, "base to the powers evenly from start to end");
+  op<&linspace>("linspace(Tensor|Number start, Tensor|Number end, int steps, *, " RANGE, Function | OutForm,
+                "`steps` values evenly from start to end");
+  op<&logspace>("logspace(Tensor|Number start, Tensor|Number end, int steps, float base=10.0, *, " RANGE,
+                Function | OutForm, "base to the powers evenly from start to end");
   op<&eye>("eye(int n, int? m=None, *, " RANGE, Function | OutForm, "ones on the diagonal, zeros elsewhere");
   op<&fill_>("fill_(Tensor input, Tensor|Number value) -> Tensor", Method | Function, "sets every element to value");
   op<&zero_>("zero_(Tensor input) -> Tensor", Method | Function, "sets every element to 0");
-  op<&copy_>("copy_(Tensor input, Tensor src, bool non_blocking=False) -> Tensor", Method, "copies src, broadcast and converted, into input");
-  op<&clone_op>("clone(Tensor input, *, memory_format? memory_format=None) -> Tensor", kUsual, "a copy with a gradient");
-  op<&contiguous_op>("contiguous(Tensor input, *, memory_format? memory_format=None) -> Tensor", Method, "input itself, or a copy in plain order");
-  op<&to_dtype>("to(Tensor input, dtype dtype, bool non_blocking=False, bool copy=False, *, memory_format? memory_format=None) -> Tensor", Method, "converted to a dtype or device; itself if nothing changes");
-  op<&to_full>("to(Tensor input, device? device=None, dtype? dtype=None, bool non_blocking=False, bool copy=False, *, memory_format? memory_format=None) -> Tensor", Method);
-  op<&to_other>("to(Tensor input, Tensor other, bool non_blocking=False, bool copy=False, *, memory_format? memory_format=None) -> Tensor", Method);
+  op<&copy_>("copy_(Tensor input, Tensor src, bool non_blocking=False) -> Tensor", Method,
+             "copies src, broadcast and converted, into input");
+  op<&clone_op>("clone(Tensor input, *, memory_format? memory_format=None) -> Tensor", kUsual,
+                "a copy with a gradient");
+  op<&contiguous_op>("contiguous(Tensor input, *, memory_format? memory_format=None) -> Tensor", Method,
+                     "input itself, or a copy in plain order");
+  op<&to_dtype>(
+      "to(Tensor input, dtype dtype, bool non_blocking=False, bool copy=False, *, memory_format? memory_format=None) "
+      "-> Tensor",
+      Method, "converted to a dtype or device; itself if nothing changes");
+  op<&to_full>(
+      "to(Tensor input, device? device=None, dtype? dtype=None, bool non_blocking=False, bool copy=False, *, "
+      "memory_format? memory_format=None) -> Tensor",
+      Method);
+  op<&to_other>(
+      "to(Tensor input, Tensor other, bool non_blocking=False, bool copy=False, *, memory_format? memory_format=None) "
+      "-> Tensor",
+      Method);
 #define CAST "(Tensor input, memory_format? memory_format=None) -> Tensor"
   op<&cast<DType::Float32>>("float" CAST, Method, "to float32");
   op<&cast<DType::Float64>>("double" CAST, Method, "to float64");
@@ -444,9 +544,12 @@ void register_create() {
   op<&type_as>("type_as(Tensor input, Tensor other) -> Tensor", Method, "converted to other's dtype");
   op<&detach_op>("detach(Tensor input) -> Tensor", kUsual, "the same data, out of the graph");
   op<&detach_>("detach_(Tensor input) -> Tensor", kUsual, "takes input itself out of the graph");
-  op<&is_contiguous_op>("is_contiguous(Tensor input, *, memory_format? memory_format=None) -> bool", Method, "whether elements lie in the order of their indices");
-  op<&resize_>("resize_(Tensor input, int[] size) -> Tensor", Method, "changes the shape, growing the storage if needed");
-  op<&set_requires_grad_op>("requires_grad_(Tensor input, bool requires_grad=True) -> Tensor", Method, "asks for a gradient");
+  op<&is_contiguous_op>("is_contiguous(Tensor input, *, memory_format? memory_format=None) -> bool", Method,
+                        "whether elements lie in the order of their indices");
+  op<&resize_>("resize_(Tensor input, int[] size) -> Tensor", Method,
+               "changes the shape, growing the storage if needed");
+  op<&set_requires_grad_op>("requires_grad_(Tensor input, bool requires_grad=True) -> Tensor", Method,
+                            "asks for a gradient");
   op<&complex_op>("complex(Tensor real, Tensor imag) -> Tensor", Function | OutForm, "real + i imag");
   op<&polar>("polar(Tensor abs, Tensor angle) -> Tensor", Function | OutForm, "abs (cos(angle) + i sin(angle))");
   op<&is_floating_point>("is_floating_point(Tensor input) -> bool", kUsual);
@@ -455,7 +558,8 @@ void register_create() {
   op<&is_same_size>("is_same_size(Tensor input, Tensor other) -> bool", kUsual);
   op<&is_nonzero>("is_nonzero(Tensor input) -> bool", kUsual);
   op<&numel_op>("numel(Tensor input) -> int", kUsual);
-  op<&result_type_op>("result_type(Tensor|Number tensor1, Tensor|Number tensor2) -> dtype", Function, "the dtype the two promote to");
+  op<&result_type_op>("result_type(Tensor|Number tensor1, Tensor|Number tensor2) -> dtype", Function,
+                      "the dtype the two promote to");
   op<&promote_types_op>("promote_types(dtype type1, dtype type2) -> dtype", Function, "the smallest dtype both fit in");
   op<&can_cast_op>("can_cast(dtype from_, dtype to) -> bool", Function, "whether promotion rules allow the cast");
   op<&equal>("equal(Tensor input, Tensor other) -> bool", kUsual, "whether shape and every element are equal");

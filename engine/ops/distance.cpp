@@ -11,7 +11,9 @@ namespace {
 
 Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p, double eps, bool keepdim) {
   int dims = std::max(a.ndim(), b.ndim());
-  CHECK_KIND(Index, dims > 0, "Dimension specified as -1 but tensor has no dimensions: pairwise_distance measures along the last dimension");
+  CHECK_KIND(
+      Index, dims > 0,
+      "Dimension specified as -1 but tensor has no dimensions: pairwise_distance measures along the last dimension");
   return norm_along(a - b + eps, p, dims - 1, keepdim);
 }
 
@@ -31,12 +33,16 @@ Tensor cosine_similarity(const Tensor& a, const Tensor& b, int64_t dim, double e
   return sum(unit(a) * unit(b), Ints{IntVec{d}});
 }
 
-Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative, double margin, double p, double eps, bool swap, int64_t reduction) {
+Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative, double margin,
+                           double p, double eps, bool swap, int64_t reduction) {
   int a = anchor.ndim(), b = positive.ndim(), c = negative.ndim();
-  CHECK(a == b && a == c, "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: anchor ", a,
-        "D, positive ", b, "D, and negative ", c, "D inputs");
+  CHECK(
+      a == b && a == c,
+      "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: anchor ",
+      a, "D, positive ", b, "D, and negative ", c, "D inputs");
   CHECK(margin > 0, "triplet_margin_loss: margin must be greater than 0, got ", margin);
-  Tensor near = pairwise_distance(anchor, positive, p, eps, false), far = pairwise_distance(anchor, negative, p, eps, false);
+  Tensor near = pairwise_distance(anchor, positive, p, eps, false),
+         far = pairwise_distance(anchor, negative, p, eps, false);
   if (swap) far = minimum(far, pairwise_distance(positive, negative, p, eps, false));
   Tensor loss = margin + near - far;
   loss = where(lt(loss, 0), 0.0, loss);
@@ -48,7 +54,8 @@ Tensor euclidean_by_product(const Tensor& a, const Tensor& b) {
   Tensor y;
   {
     NoGrad guard;
-    Tensor squares = sum(a * a, Ints{IntVec{a.ndim() - 1}}, true) + mT(sum(b * b, Ints{IntVec{b.ndim() - 1}}, true)) - matmul(a, mT(b)) * 2;
+    Tensor squares = sum(a * a, Ints{IntVec{a.ndim() - 1}}, true) + mT(sum(b * b, Ints{IntVec{b.ndim() - 1}}, true)) -
+                     matmul(a, mT(b)) * 2;
     y = sqrt(where(lt(squares, 0), 0.0, squares));
   }
   if (recording(a, b))
@@ -57,7 +64,8 @@ Tensor euclidean_by_product(const Tensor& a, const Tensor& b) {
       Tensor a = back.saved(0), b = back.saved(1), y = back.saved(2);
       Tensor w = where(eq(y, 0), 0.0, back.grad() / y);  // a distance of 0 has no gradient
       auto pull = [](const Tensor& w, const Tensor& from, const Tensor& to) {
-        return reduce_gradient(from * sum(w, Ints{IntVec{w.ndim() - 1}}, true) - matmul(w, to), from.sizes(), from.dtype());
+        return reduce_gradient(from * sum(w, Ints{IntVec{w.ndim() - 1}}, true) - matmul(w, to), from.sizes(),
+                               from.dtype());
       };
       back.set(0, [&] { return pull(w, a, b); });
       back.set(1, [&] { return pull(mT(w), b, a); });
@@ -66,13 +74,17 @@ Tensor euclidean_by_product(const Tensor& a, const Tensor& b) {
 }
 
 Tensor cdist(const Tensor& a, const Tensor& b, double p, std::string_view mode) {
-  CHECK(a.ndim() >= 2 && b.ndim() >= 2, "cdist only supports at least 2D tensors, X1 got: ", a.ndim(), "D, X2 got: ", b.ndim(), "D");
+  CHECK(a.ndim() >= 2 && b.ndim() >= 2, "cdist only supports at least 2D tensors, X1 got: ", a.ndim(),
+        "D, X2 got: ", b.ndim(), "D");
   int64_t rows = a.size(-2), others = b.size(-2);
-  CHECK(a.size(-1) == b.size(-1), "X1 and X2 must have the same number of columns. X1: ", a.size(-1), " X2: ", b.size(-1));
+  CHECK(a.size(-1) == b.size(-1), "X1 and X2 must have the same number of columns. X1: ", a.size(-1),
+        " X2: ", b.size(-1));
   CHECK(p >= 0, "cdist only supports non-negative p values, got ", p);
-  CHECK(a.dtype() == b.dtype() && is_floating(a.dtype()), "cdist only supports floating-point dtypes, X1 got: torch.", name_of(a.dtype()), ", X2 got: torch.", name_of(b.dtype()));
+  CHECK(a.dtype() == b.dtype() && is_floating(a.dtype()), "cdist only supports floating-point dtypes, X1 got: torch.",
+        name_of(a.dtype()), ", X2 got: torch.", name_of(b.dtype()));
   bool always = mode == "use_mm_for_euclid_dist", never = mode == "donot_use_mm_for_euclid_dist";
-  CHECK_KIND(Value, always || never || mode == "use_mm_for_euclid_dist_if_necessary", mode, " is not a valid value for compute_mode");
+  CHECK_KIND(Value, always || never || mode == "use_mm_for_euclid_dist_if_necessary", mode,
+             " is not a valid value for compute_mode");
   if (p == 2 && !never && (always || rows > 25 || others > 25)) return euclidean_by_product(a, b);
   return norm_along(unsqueeze(a, -2) - unsqueeze(b, -3), p, -1, false);
 }
@@ -80,12 +92,18 @@ Tensor cdist(const Tensor& a, const Tensor& b, double p, std::string_view mode) 
 }  // namespace
 
 void register_distance() {
-  op<&pairwise_distance>("pairwise_distance(Tensor x1, Tensor x2, float p=2.0, float eps=1e-06, bool keepdim=False) -> Tensor", Function, "||x1 - x2 + eps||_p along the last dimension");
-  op<&cosine_similarity>("cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-08) -> Tensor", Function, "x1.x2 / (max(||x1||, eps) max(||x2||, eps)) along dim");
+  op<&pairwise_distance>(
+      "pairwise_distance(Tensor x1, Tensor x2, float p=2.0, float eps=1e-06, bool keepdim=False) -> Tensor", Function,
+      "||x1 - x2 + eps||_p along the last dimension");
+  op<&cosine_similarity>("cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-08) -> Tensor", Function,
+                         "x1.x2 / (max(||x1||, eps) max(||x2||, eps)) along dim");
   op<&triplet_margin_loss>(
-      "triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1.0, float p=2.0, float eps=1e-06, bool swap=False, int reduction=1) -> Tensor", Function,
-      "max(0, d(a, p) - d(a, n) + margin)");
-  op<&cdist>("cdist(Tensor x1, Tensor x2, float p=2.0, str compute_mode='use_mm_for_euclid_dist_if_necessary') -> Tensor", Function, "||x1_i - x2_j||_p for all pairs of rows");
+      "triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1.0, float p=2.0, float "
+      "eps=1e-06, bool swap=False, int reduction=1) -> Tensor",
+      Function, "max(0, d(a, p) - d(a, n) + margin)");
+  op<&cdist>(
+      "cdist(Tensor x1, Tensor x2, float p=2.0, str compute_mode='use_mm_for_euclid_dist_if_necessary') -> Tensor",
+      Function, "||x1_i - x2_j||_p for all pairs of rows");
 }
 
 }  // namespace lampas

@@ -1,9 +1,9 @@
 #include "ops/elementwise.h"
 
-#include "core/threads.h"
-#include "ops/activation.h"
 #include <algorithm>
 #include <array>
+#include "core/threads.h"
+#include "ops/activation.h"
 
 #include "ops/ops.h"
 
@@ -14,10 +14,14 @@ DType default_type = DType::Float32;
 
 DType category_default(const Scalar& s) {
   switch (s.kind()) {
-    case Scalar::Bool: return DType::Bool;
-    case Scalar::Int: return DType::Int64;
-    case Scalar::Float: return default_type;
-    default: return to_complex(default_type);
+    case Scalar::Bool:
+      return DType::Bool;
+    case Scalar::Int:
+      return DType::Int64;
+    case Scalar::Float:
+      return default_type;
+    default:
+      return to_complex(default_type);
   }
 }
 
@@ -30,22 +34,27 @@ struct Promotion {
   void add(const Tensor& t) {
     if (t->wrapped_number) {
       DType d = t.dtype();
-      if (is_floating(d)) d = default_type;
-      else if (is_complex(d)) d = to_complex(default_type);
+      if (is_floating(d))
+        d = default_type;
+      else if (is_complex(d))
+        d = to_complex(default_type);
       add(number, d);
     } else {
       add(t.ndim() ? dimensioned : zero_dim, t.dtype());
     }
   }
   void add(const Operand& o) {
-    if (o.is_tensor()) add(o.tensor());
-    else add(number, category_default(o.scalar()));
+    if (o.is_tensor())
+      add(o.tensor());
+    else
+      add(number, category_default(o.scalar()));
   }
   static std::optional<DType> combine(std::optional<DType> higher, std::optional<DType> lower) {
     if (!higher) return lower;
     if (!lower || category(*lower) <= category(*higher)) return higher;
     // A complex number with a double tensor gives complex128.
-    if (is_complex(*lower) && is_floating(*higher)) return promote(*higher, is_complex(*lower) ? DType::Complex64 : *lower);
+    if (is_complex(*lower) && is_floating(*higher))
+      return promote(*higher, is_complex(*lower) ? DType::Complex64 : *lower);
     return lower;
   }
   DType result() const { return *combine(combine(dimensioned, zero_dim), number); }
@@ -57,7 +66,8 @@ bool same_memory(const Tensor& a, const Tensor& b) { return a->storage.get() == 
 
 DType default_dtype() { return default_type; }
 void set_default_dtype(DType d) {
-  CHECK_KIND(Type, is_floating(d), "only floating-point types are supported as the default type, got torch.", name_of(d));
+  CHECK_KIND(Type, is_floating(d), "only floating-point types are supported as the default type, got torch.",
+             name_of(d));
   default_type = d;
 }
 
@@ -98,7 +108,9 @@ struct Call {
   const Out& out;
   const EwParams& params;
 
-  const char* data_of(const Tensor& t, bool raw) const { return static_cast<const char*>(raw ? t.raw_data() : t.data()); }
+  const char* data_of(const Tensor& t, bool raw) const {
+    return static_cast<const char*>(raw ? t.raw_data() : t.data());
+  }
 
   Tensor run() {
     // One shape, one type, all contiguous: a single kernel call without a loop description.
@@ -108,8 +120,10 @@ struct Call {
       if (!inputs[i].is_tensor()) continue;
       const Tensor& t = inputs[i].tensor();
       deferred |= t.order() != Order::Plain;
-      if (!first) first = &t;
-      else flat &= same(t.sizes(), first->sizes()) && t.order() == first->order();
+      if (!first)
+        first = &t;
+      else
+        flat &= same(t.sizes(), first->sizes()) && t.order() == first->order() && t.device() == first->device();
       flat &= t.is_contiguous();
     }
     if (flat) return run_flat(*first);
@@ -125,7 +139,8 @@ struct Call {
     Order order = out.given() ? out.tensor->order() : full->order();
     bool alike = !out.given() || same(out.tensor->sizes(), full->sizes());
     for (int i = 0; i < count && alike; i++)
-      if (inputs[i].is_tensor()) alike = same(inputs[i].tensor().sizes(), full->sizes()) && inputs[i].tensor().is_contiguous();
+      if (inputs[i].is_tensor())
+        alike = same(inputs[i].tensor().sizes(), full->sizes()) && inputs[i].tensor().is_contiguous();
     if (!alike) return run_strided();
     Tensor copies[4];
     std::array<Operand, 4> operands{0, 0, 0, 0};
@@ -150,7 +165,8 @@ struct Call {
     Tensor y;
     if (out.given()) {
       y = *out.tensor;
-      if (!(same(y.sizes(), first.sizes()) && y.is_contiguous() && y.dtype() == result && y.device() == first.device()) ||
+      if (!(same(y.sizes(), first.sizes()) && y.is_contiguous() && y.dtype() == result &&
+            y.device() == first.device()) ||
           y.order() != first.order() || overlaps_partly(y))
         return run_strided();
     } else {
@@ -207,7 +223,8 @@ struct Call {
     for (int i = 0; i < count; i++)
       if (inputs[i].is_tensor()) {
         const Tensor& t = inputs[i].tensor();
-        if (same_memory(t, y) && !(t.offset() == y.offset() && same(t.strides(), y.strides()) && same(t.sizes(), y.sizes()))) {
+        if (same_memory(t, y) &&
+            !(t.offset() == y.offset() && same(t.strides(), y.strides()) && same(t.sizes(), y.sizes()))) {
           int64_t t0 = t.offset() * int64_t(t.item_size()), y0 = y.offset() * int64_t(y.item_size());
           int64_t t1 = int64_t(extent(t.sizes(), t.strides(), t.offset(), t.item_size()));
           int64_t y1 = int64_t(extent(y.sizes(), y.strides(), y.offset(), y.item_size()));
@@ -224,14 +241,17 @@ struct Call {
     for (int i = 0; i < count; i++) {
       if (!inputs[i].is_tensor()) continue;
       const Tensor& t = inputs[i].tensor();
-      if (!any) shape = IntVec(t.sizes());
-      else if (!same(shape, t.sizes())) shape = broadcast(shape, t.sizes());
+      if (!any)
+        shape = IntVec(t.sizes());
+      else if (!same(shape, t.sizes()))
+        shape = broadcast(shape, t.sizes());
       if (!any || t.ndim() > 0) {
         if (any && device != t.device() && t.ndim() > 0) {
           bool previous_scalar = true;
           for (int j = 0; j < i; j++) previous_scalar &= !inputs[j].is_tensor() || inputs[j].tensor().ndim() == 0;
-          CHECK(previous_scalar || device.type == t.device().type, "Expected all tensors to be on the same device, but found at least two devices, ",
-                name_of(device), " and ", name_of(t.device()), "!");
+          CHECK(previous_scalar || device.type == t.device().type,
+                "Expected all tensors to be on the same device, but found at least two devices, ", name_of(device),
+                " and ", name_of(t.device()), "!");
         }
         device = t.device();
       }
@@ -241,7 +261,8 @@ struct Call {
     if (out.given()) {
       y = *out.tensor;
       if (out.inplace()) {
-        CHECK(same(y.sizes(), shape), "output with shape ", shown(y.sizes()), " doesn't match the broadcast shape ", shown(shape));
+        CHECK(same(y.sizes(), shape), "output with shape ", shown(y.sizes()), " doesn't match the broadcast shape ",
+              shown(shape));
       } else {
         if (!same(y.sizes(), shape)) resize(y, shape);
       }
@@ -286,7 +307,8 @@ struct Call {
     int64_t strides[5][64];
     loop.count = count + 1;
     auto really = [](const Tensor& t, IntVec& deferred) -> Ints {
-      if (t.order() == Order::Plain) [[likely]] return t.strides();
+      if (t.order() == Order::Plain) [[likely]]
+        return t.strides();
       return deferred = physical_strides(t);
     };
     IntVec deferred;
@@ -329,7 +351,8 @@ struct Call {
         loop.sizes[last] *= y.sizes()[d];
         continue;
       }
-      CHECK(loop.ndim < Loop::kMaxDims, "an elementwise op over tensors of more than ", Loop::kMaxDims, " separate dimensions is not supported");
+      CHECK(loop.ndim < Loop::kMaxDims, "an elementwise op over tensors of more than ", Loop::kMaxDims,
+            " separate dimensions is not supported");
       for (int a = 0; a < loop.count; a++) loop.args[a].strides[loop.ndim] = strides[a][d];
       loop.sizes[loop.ndim++] = y.sizes()[d];
     }
@@ -345,13 +368,14 @@ struct Call {
 
 void check_castable(DType result, const Out& out) {
   if (!out.given()) return;
-  CHECK(can_cast(result, out.tensor->dtype()), "result type ", name_of(result), " can't be cast to the desired output type ",
-        name_of(out.tensor->dtype()));
+  CHECK(can_cast(result, out.tensor->dtype()), "result type ", name_of(result),
+        " can't be cast to the desired output type ", name_of(out.tensor->dtype()));
 }
 
 }  // namespace
 
-Tensor elementwise(Ew op, std::initializer_list<Operand> inputs, DType compute, DType result, const Out& out, const EwParams& params) {
+Tensor elementwise(Ew op, std::initializer_list<Operand> inputs, DType compute, DType result, const Out& out,
+                   const EwParams& params) {
   check_castable(result, out);
   if (out.given() && is_reduced_float(result) && out.tensor->dtype() != result) [[unlikely]] {
     // The value is rounded to the op's own type before it takes the output's.
@@ -381,9 +405,12 @@ void copy_data(const Tensor& to, const Tensor& from) {
     copy_data(to, clone_data(from));
     return;
   }
-  if (to.order() != from.order() && to.dtype() == from.dtype() && same(to.sizes(), from.sizes()) && to.is_contiguous() && from.is_contiguous()) {
+  if (to.order() != from.order() && to.dtype() == from.dtype() && same(to.sizes(), from.sizes()) &&
+      to.is_contiguous() && from.is_contiguous()) {
     auto [batch, channels, space] = extent_of(to.sizes());
-    kernels(to.device()).activation.change_order(from.order(), batch, channels, space, int(to.item_size()), from.raw_data(), to.raw_data());
+    kernels(to.device())
+        .activation.change_order(from.order(), batch, channels, space, int(to.item_size()), from.raw_data(),
+                                 to.raw_data());
     return;
   }
   Loop loop;
@@ -407,13 +434,15 @@ void fill_data(const Tensor& t, const Scalar& value) {
 void check_no_overlap(const Tensor& y) {
   if (y.numel() == 0) return;
   for (int d = 0; d < y.ndim(); d++)
-    CHECK(!(y.strides()[d] == 0 && y.sizes()[d] > 1), "unsupported operation: more than one element of the written-to tensor "
+    CHECK(!(y.strides()[d] == 0 && y.sizes()[d] > 1),
+          "unsupported operation: more than one element of the written-to tensor "
           "refers to a single memory location. Please clone() the tensor before performing the operation.");
 }
 
 void check_out(std::string_view op, const Out& out, bool records) {
   CHECK(!records && !(mode.grad && out.tensor->requires_grad()), op,
-        "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad. "
+        "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+        "requires grad. "
         "Compute without out=, or under torch.no_grad()");
 }
 
@@ -422,7 +451,8 @@ Tensor deliver(const Out& out, const Tensor& result) {
   const Tensor& y = *out.tensor;
   check_castable(result.dtype(), out);
   if (!same(y.sizes(), result.sizes())) {
-    CHECK(!out.inplace(), "output with shape ", shown(y.sizes()), " doesn't match the broadcast shape ", shown(result.sizes()));
+    CHECK(!out.inplace(), "output with shape ", shown(y.sizes()), " doesn't match the broadcast shape ",
+          shown(result.sizes()));
     resize(y, result.sizes());
   }
   copy_data(y, result);

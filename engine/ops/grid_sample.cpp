@@ -1,5 +1,5 @@
-// Sampling an image or volume at given points, and the points of an affine map (M. Jaderberg et al., "Spatial Transformer
-// Networks", 2015).
+// Sampling an image or volume at given points, and the points of an affine map (M. Jaderberg et al., "Spatial
+// Transformer Networks", 2015).
 #include "core/threads.h"
 #include "ops/kernels.h"
 #include "ops/ops.h"
@@ -112,7 +112,8 @@ Tensor composite(const Sampling& s, const Tensor& x, const Tensor& grid) {
   }
   Tensor y;
   for (const Term& t : products) {
-    Tensor term = gather(flat, 2, expand(unsqueeze(t.index, 1), IntVec{batch, channels, points})) * unsqueeze(t.weight, 1);
+    Tensor term =
+        gather(flat, 2, expand(unsqueeze(t.index, 1), IntVec{batch, channels, points})) * unsqueeze(t.weight, 1);
     y = y.defined() ? y + term : term;
   }
   IntVec sizes = {batch, channels};
@@ -137,53 +138,63 @@ Tensor sample(const Sampling& s, const Tensor& x_given, const Tensor& grid_given
     kernels(x.device()).network.grid_sample(c);
   }
   if (recording(x_given, grid_given))
-    record(kNode[rank - 2], {&x_given, &grid_given}, {&y}, {{"input", &x_given}, {"grid", &grid_given}}, [s, node = kNode[rank - 2]](Back& b) {
-      if (!b.grad().defined()) return;
-      Tensor x = b.saved(0), grid = b.saved(1);
-      if (mode.grad) {
-        auto again = [s](const std::vector<Tensor>& in) { return std::vector<Tensor>{composite(s, in[0], in[1])}; };
-        std::vector<Tensor> grads = recorded_gradients(node, again, {x, grid}, {b.grad()});
-        for (int i = 0; i < 2; i++)  // to the nearest pixel the grid has no influence
-          b.set(i, [&] { return grads[size_t(i)].defined() ? grads[size_t(i)] : zeros_like(i ? grid : x); });
-        return;
-      }
-      x = contiguous(x), grid = contiguous(grid);
-      Tensor g = contiguous(b.grad()), gx, ggrid;
-      if (b.needs(0)) gx = zeros(x.sizes(), x.dtype(), x.device());
-      if (b.needs(1)) ggrid = zeros(grid.sizes(), x.dtype(), x.device());
-      if (g.numel()) {
-        GridSampleCall c = make_call(s, x, grid);
-        c.go = g.data();
-        c.ginput = gx.defined() ? gx.data() : nullptr;
-        c.ggrid = ggrid.defined() ? ggrid.data() : nullptr;
-        Unlocked unlocked(g.numel() * 16);
-        kernels(x.device()).network.grid_sample(c);
-      }
-      b.set(0, [&] { return gx; });
-      b.set(1, [&] { return ggrid; });
-    });
+    record(kNode[rank - 2], {&x_given, &grid_given}, {&y}, {{"input", &x_given}, {"grid", &grid_given}},
+           [s, node = kNode[rank - 2]](Back& b) {
+             if (!b.grad().defined()) return;
+             Tensor x = b.saved(0), grid = b.saved(1);
+             if (mode.grad) {
+               auto again = [s](const std::vector<Tensor>& in) {
+                 return std::vector<Tensor>{composite(s, in[0], in[1])};
+               };
+               std::vector<Tensor> grads = recorded_gradients(node, again, {x, grid}, {b.grad()});
+               for (int i = 0; i < 2; i++)  // to the nearest pixel the grid has no influence
+                 b.set(i, [&] { return grads[size_t(i)].defined() ? grads[size_t(i)] : zeros_like(i ? grid : x); });
+               return;
+             }
+             x = contiguous(x), grid = contiguous(grid);
+             Tensor g = contiguous(b.grad()), gx, ggrid;
+             if (b.needs(0)) gx = zeros(x.sizes(), x.dtype(), x.device());
+             if (b.needs(1)) ggrid = zeros(grid.sizes(), x.dtype(), x.device());
+             if (g.numel()) {
+               GridSampleCall c = make_call(s, x, grid);
+               c.go = g.data();
+               c.ginput = gx.defined() ? gx.data() : nullptr;
+               c.ggrid = ggrid.defined() ? ggrid.data() : nullptr;
+               Unlocked unlocked(g.numel() * 16);
+               kernels(x.device()).network.grid_sample(c);
+             }
+             b.set(0, [&] { return gx; });
+             b.set(1, [&] { return ggrid; });
+           });
   return y;
 }
 
-template <int rank> Tensor grid_sampler(const Tensor& x, const Tensor& grid, int64_t interpolation, int64_t padding, bool align_corners) {
-  CHECK(rank == 0 || x.ndim() == rank + 2, "grid_sampler(): expected a ", rank + 2, "D input, but got input with sizes ", shown(x.sizes()));
-  CHECK(x.device() == grid.device(), "grid_sampler(): expected input and grid to be on same device, but input is on ", name_of(x.device()), " and grid is on ",
-        name_of(grid.device()));
-  CHECK((x.ndim() == 4 || x.ndim() == 5) && x.ndim() == grid.ndim(), "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got input with sizes ",
+template <int rank>
+Tensor grid_sampler(const Tensor& x, const Tensor& grid, int64_t interpolation, int64_t padding, bool align_corners) {
+  CHECK(rank == 0 || x.ndim() == rank + 2, "grid_sampler(): expected a ", rank + 2,
+        "D input, but got input with sizes ", shown(x.sizes()));
+  CHECK(x.device() == grid.device(), "grid_sampler(): expected input and grid to be on same device, but input is on ",
+        name_of(x.device()), " and grid is on ", name_of(grid.device()));
+  CHECK((x.ndim() == 4 || x.ndim() == 5) && x.ndim() == grid.ndim(),
+        "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got input with sizes ",
         shown(x.sizes()), " and grid with sizes ", shown(grid.sizes()));
-  CHECK(x.sizes()[0] == grid.sizes()[0], "grid_sampler(): expected grid and input to have same batch size, but got input with sizes ", shown(x.sizes()),
+  CHECK(x.sizes()[0] == grid.sizes()[0],
+        "grid_sampler(): expected grid and input to have same batch size, but got input with sizes ", shown(x.sizes()),
         " and grid with sizes ", shown(grid.sizes()));
-  CHECK(grid.size(-1) == x.ndim() - 2, "grid_sampler(): expected grid to have size ", x.ndim() - 2, " in last dimension, but got grid with sizes ", shown(grid.sizes()));
+  CHECK(grid.size(-1) == x.ndim() - 2, "grid_sampler(): expected grid to have size ", x.ndim() - 2,
+        " in last dimension, but got grid with sizes ", shown(grid.sizes()));
   for (int d = 2; d < x.ndim(); d++)
-    CHECK(x.sizes()[size_t(d)] > 0, "grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes ", shown(x.sizes()), " with dimension ", d,
-          " being empty");
-  CHECK(interpolation >= 0 && interpolation <= 2 && padding >= 0 && padding <= 2, "grid_sampler(): expected interpolation and padding modes 0, 1 or 2, got ",
-        interpolation, " and ", padding);
+    CHECK(x.sizes()[size_t(d)] > 0,
+          "grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes ", shown(x.sizes()),
+          " with dimension ", d, " being empty");
+  CHECK(interpolation >= 0 && interpolation <= 2 && padding >= 0 && padding <= 2,
+        "grid_sampler(): expected interpolation and padding modes 0, 1 or 2, got ", interpolation, " and ", padding);
   const Sampling s{SampleMode(interpolation), SamplePadding(padding), align_corners};
   CHECK(s.mode != SampleMode::Cubic || x.ndim() == 4, "grid_sampler(): bicubic interpolation only supports 4D input");
-  CHECK(x.dtype() == grid.dtype(), "grid_sampler(): expected input and grid to have same dtype, but input has ", name_of(x.dtype()), " and grid has ",
-        name_of(grid.dtype()));
-  CHECK_KIND(NotImplemented, is_floating(x.dtype()), "grid_sampler() is not implemented for torch.", name_of(x.dtype()), " tensors: convert them to a floating-point dtype");
+  CHECK(x.dtype() == grid.dtype(), "grid_sampler(): expected input and grid to have same dtype, but input has ",
+        name_of(x.dtype()), " and grid has ", name_of(grid.dtype()));
+  CHECK_KIND(NotImplemented, is_floating(x.dtype()), "grid_sampler() is not implemented for torch.", name_of(x.dtype()),
+             " tensors: convert them to a floating-point dtype");
   const DType compute = compute_type(x.dtype());
   return to(sample(s, to(x, compute), to(grid, compute)), x.dtype());
 }
@@ -198,10 +209,12 @@ Tensor positions(int64_t n, bool align_corners, DType type, Device device) {
 }
 
 Tensor affine_grid(const Tensor& theta, Ints size, bool align_corners) {
-  CHECK(size.size() == 4 || size.size() == 5, "AffineGridGenerator needs 4d (spatial) or 5d (volumetric) inputs, got a size of ", size.size(), " numbers");
+  CHECK(size.size() == 4 || size.size() == 5,
+        "AffineGridGenerator needs 4d (spatial) or 5d (volumetric) inputs, got a size of ", size.size(), " numbers");
   const int rank = int(size.size()) - 2;
-  CHECK(theta.ndim() == 3 && theta.sizes()[0] == size[0] && theta.sizes()[1] == rank && theta.sizes()[2] == rank + 1, "Expected a batch of affine matrices of shape ",
-        shown(IntVec{size[0], rank, rank + 1}), " for size ", shown(size), ". Got ", shown(theta.sizes()), ".");
+  CHECK(theta.ndim() == 3 && theta.sizes()[0] == size[0] && theta.sizes()[1] == rank && theta.sizes()[2] == rank + 1,
+        "Expected a batch of affine matrices of shape ", shown(IntVec{size[0], rank, rank + 1}), " for size ",
+        shown(size), ". Got ", shown(theta.sizes()), ".");
   Tensor base;
   IntVec out = {size[0]};
   for (int d = 0; d < rank; d++) out.push_back(size[size_t(d) + 2]);
@@ -226,7 +239,8 @@ Tensor affine_grid(const Tensor& theta, Ints size, bool align_corners) {
   }
   if (recording(theta))
     record("AffineGridGeneratorBackward0", {&theta}, {&y}, {}, [base, rank, batch = size[0]](Back& b) {
-      if (b.grad().defined()) b.set(0, [&] { return mT(matmul(mT(base), reshape(b.grad(), IntVec{batch, -1, rank}))); });
+      if (b.grad().defined())
+        b.set(0, [&] { return mT(matmul(mT(base), reshape(b.grad(), IntVec{batch, -1, rank}))); });
     });
   return y;
 }
@@ -239,7 +253,8 @@ void register_grid_sample() {
   op<&grid_sampler<0>>("grid_sampler" SAMPLER, Function, doc);
   op<&grid_sampler<2>>("grid_sampler_2d" SAMPLER, Function, doc);
   op<&grid_sampler<3>>("grid_sampler_3d" SAMPLER, Function, doc);
-  op<&affine_grid>("affine_grid_generator(Tensor theta, int[] size, bool align_corners) -> Tensor", Function, "the points that affine maps take from a regular grid");
+  op<&affine_grid>("affine_grid_generator(Tensor theta, int[] size, bool align_corners) -> Tensor", Function,
+                   "the points that affine maps take from a regular grid");
 #undef SAMPLER
 }
 

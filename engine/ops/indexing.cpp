@@ -16,16 +16,20 @@ void check_index(ErrorKind kind, const Tensor& plain, int dim, int64_t size, boo
   int64_t lowest = negative_allowed ? -size : 0;
   if (r.low >= lowest && r.high < size) return;
   fail(kind, "index ", r.high >= size ? r.high : r.low, " is out of bounds for dimension ", dim, " with size ", size,
-       negative_allowed ? text(": indices go from ", -size, " to ", size - 1) : text(": indices go from 0 to ", size - 1));
+       negative_allowed ? text(": indices go from ", -size, " to ", size - 1)
+                        : text(": indices go from 0 to ", size - 1));
 }
 
 void check_writable(const Tensor& x) {
   for (int d = 0; d < x.ndim(); d++)
-    CHECK(!(x.strides()[d] == 0 && x.sizes()[d] > 1), "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+    CHECK(x.numel() == 0 || !(x.strides()[d] == 0 && x.sizes()[d] > 1),
+          "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
           "Please clone() the tensor before performing the operation.");
 }
 
-Tensor apart_from(const Tensor& source, const Tensor& x) { return source->storage.get() == x->storage.get() ? clone_data(source) : source; }
+Tensor apart_from(const Tensor& source, const Tensor& x) {
+  return source->storage.get() == x->storage.get() ? clone_data(source) : source;
+}
 
 namespace {
 
@@ -34,7 +38,7 @@ struct Positions {
   std::vector<Tensor> index;  // one for each entry of dims: contiguous int64, all of shape `shape`
   std::vector<int> dims;
   IntVec shape;
-  int place = 0;              // where `shape` stands in the result
+  int place = 0;  // where `shape` stands in the result
 
   IntVec result_shape(Ints sizes) const {
     IntVec out;
@@ -73,7 +77,8 @@ void move(IndexMode mode, const Tensor& x, const Positions& p, Tensor other) {
     sizes.push_back(x.ndim() ? x.sizes()[p.dims[i]] : 1);
     strides.push_back(x.ndim() ? x.strides()[p.dims[i]] * item : 0);
   }
-  k.index_offsets({int(p.dims.size()), n, lists_of_indices.data(), sizes.data(), strides.data(), offsets.data<int64_t>()});
+  k.index_offsets(
+      {int(p.dims.size()), n, lists_of_indices.data(), sizes.data(), strides.data(), offsets.data<int64_t>()});
   IndexCall c;
   c.mode = mode;
   c.type = x.dtype();
@@ -115,7 +120,9 @@ Tensor spread(const Tensor& values, Ints shape) {
 // ---- x[index, ...] ----
 
 Tensor positions_of(const Tensor& mask) {
-  CHECK_KIND(NotImplemented, !mask.is_meta(), "nonzero, and indexing by a mask, is not possible on meta tensors: how many elements there are depends on data");
+  CHECK_KIND(
+      NotImplemented, !mask.is_meta(),
+      "nonzero, and indexing by a mask, is not possible on meta tensors: how many elements there are depends on data");
   NoGrad guard;
   Tensor plain = contiguous(mask.dtype() == DType::Bool ? mask : ne(mask, 0));
   const Kernels& k = kernels(mask.device());
@@ -133,7 +140,8 @@ Positions resolve(const Tensor& x, const std::vector<Tensor>& indices) {
   int d = 0;
   int consumed = 0;
   for (const Tensor& t : indices) consumed += t.defined() && is_mask(t) ? t.ndim() : 1;
-  CHECK_KIND(Index, consumed <= x.ndim(), "too many indices for tensor of dimension ", x.ndim(), " (got ", consumed, ")");
+  CHECK_KIND(Index, consumed <= x.ndim(), "too many indices for tensor of dimension ", x.ndim(), " (got ", consumed,
+             ")");
   for (const Tensor& t : indices) {
     if (!t.defined()) {
       d++;
@@ -144,10 +152,12 @@ Positions resolve(const Tensor& x, const std::vector<Tensor>& indices) {
         CHECK_KIND(Index, t.sizes()[k] == x.sizes()[d + k], "The shape of the mask ", shown(t.sizes()), " at index ", k,
                    " does not match the shape of the indexed tensor ", shown(x.sizes()), " at index ", d + k);
       Tensor where = positions_of(t);
-      for (int k = 0; k < t.ndim(); k++) entries.emplace_back(d++, alias(where, IntVec{where.sizes()[1]}, IntVec{1}, k * where.sizes()[1]));
+      for (int k = 0; k < t.ndim(); k++)
+        entries.emplace_back(d++, alias(where, IntVec{where.sizes()[1]}, IntVec{1}, k * where.sizes()[1]));
       continue;
     }
-    CHECK_KIND(Index, is_index_type(t.dtype()), "tensors used as indices must be long, int, byte or bool tensors, got torch.", name_of(t.dtype()));
+    CHECK_KIND(Index, is_index_type(t.dtype()),
+               "tensors used as indices must be long, int, byte or bool tensors, got torch.", name_of(t.dtype()));
     entries.emplace_back(d++, t);
   }
   Positions p;
@@ -230,8 +240,9 @@ std::vector<Tensor> kept(const Back& b, int count) {
 }
 
 Tensor put(const Tensor& x, const std::vector<Tensor>& indices, const Tensor& given, bool accumulate, bool inplace) {
-  CHECK(given.dtype() == x.dtype(), "Index put requires the source and destination dtypes match, got ", name_of(x.dtype()), " for the destination and ",
-        name_of(given.dtype()), " for the source: convert the values with .to(dtype)");
+  CHECK(given.dtype() == x.dtype(), "Index put requires the source and destination dtypes match, got ",
+        name_of(x.dtype()), " for the destination and ", name_of(given.dtype()),
+        " for the source: convert the values with .to(dtype)");
   bool records = recording(x, given);
   if (inplace) {
     check_inplace(x, records);
@@ -240,7 +251,8 @@ Tensor put(const Tensor& x, const std::vector<Tensor>& indices, const Tensor& gi
   Tensor y = inplace ? x : clone_data(x);
   Tensor values = apart_from(given, y);
   bool done = false;
-  if (indices.size() == 1 && indices[0].defined() && indices[0].dtype() == DType::Bool && given.numel() == 1 && !accumulate && indices[0].ndim() <= x.ndim()) {
+  if (indices.size() == 1 && indices[0].defined() && indices[0].dtype() == DType::Bool && given.numel() == 1 &&
+      !accumulate && indices[0].ndim() <= x.ndim()) {
     // One value under a mask needs no list of positions.
     NoGrad guard;
     Tensor mask = indices[0], value = reshape(values, IntVec{});
@@ -257,26 +269,32 @@ Tensor put(const Tensor& x, const std::vector<Tensor>& indices, const Tensor& gi
     // Leading dimensions of size 1 of the values fall away.
     IntVec trimmed = values->sizes;
     while (trimmed.size() > shape.size() && trimmed[0] == 1) trimmed.erase(0);
-    CHECK(can_broadcast(trimmed, shape), "shape mismatch: value tensor of shape ", shown(given.sizes()), " cannot be broadcast to indexing result of shape ", shown(shape));
+    CHECK(can_broadcast(trimmed, shape), "shape mismatch: value tensor of shape ", shown(given.sizes()),
+          " cannot be broadcast to indexing result of shape ", shown(shape));
     NoGrad guard;
     move(accumulate ? IndexMode::Add : IndexMode::Write, y, p, spread(reshape(values, trimmed), shape));
   }
   Ref<Node> n;
   if (records) {
-    n = make_node("IndexPutBackward0", [count = int(indices.size()), accumulate, sizes = given->sizes, type = given.dtype()](Back& b) {
-      const Tensor& g = b.grad();
-      if (!g.defined()) return;
-      std::vector<Tensor> at = kept(b, count);
-      b.set(0, [&] { return accumulate ? g : index_put(g, at, zeros({}, g.dtype(), g.device()), false); });
-      b.set(1, [&] {
-        Tensor part = index(g, at);
-        IntVec trimmed = sizes;
-        while (trimmed.size() > part.ndim() && trimmed[0] == 1) trimmed.erase(0);
-        return reshape(reduce_gradient(part, trimmed, type), sizes);
-      });
-    }, 2, 1, int(indices.size()));
-    if (inplace) connect(n, {&x, &given}, {}, {});
-    else connect(n, {&x, &given}, {&y}, {});
+    n = make_node(
+        "IndexPutBackward0",
+        [count = int(indices.size()), accumulate, sizes = given->sizes, type = given.dtype()](Back& b) {
+          const Tensor& g = b.grad();
+          if (!g.defined()) return;
+          std::vector<Tensor> at = kept(b, count);
+          b.set(0, [&] { return accumulate ? g : index_put(g, at, zeros({}, g.dtype(), g.device()), false); });
+          b.set(1, [&] {
+            Tensor part = index(g, at);
+            IntVec trimmed = sizes;
+            while (trimmed.size() > part.ndim() && trimmed[0] == 1) trimmed.erase(0);
+            return reshape(reduce_gradient(part, trimmed, type), sizes);
+          });
+        },
+        2, 1, int(indices.size()));
+    if (inplace)
+      connect(n, {&x, &given}, {}, {});
+    else
+      connect(n, {&x, &given}, {&y}, {});
     keep(n, indices);
   }
   if (inplace) written_inplace(x, n);
@@ -288,19 +306,24 @@ Tensor put(const Tensor& x, const std::vector<Tensor>& indices, const Tensor& gi
 Tensor index(const Tensor& x, const std::vector<Tensor>& indices) {
   Tensor y = take_all(x, indices);
   if (recording(x)) {
-    Ref<Node> n = make_node("IndexBackward0", [count = int(indices.size()), sizes = x->sizes](Back& b) {
-      const Tensor& g = b.grad();
-      if (!g.defined()) return;
-      b.set(0, [&] {
-        return into_zeros(sizes, g, [&](const Tensor& z, const Out&) { put(z, kept(b, count), g, true, true); });
-      });
-    }, 1, 1, int(indices.size()));
+    Ref<Node> n = make_node(
+        "IndexBackward0",
+        [count = int(indices.size()), sizes = x->sizes](Back& b) {
+          const Tensor& g = b.grad();
+          if (!g.defined()) return;
+          b.set(0, [&] {
+            return into_zeros(sizes, g, [&](const Tensor& z, const Out&) { put(z, kept(b, count), g, true, true); });
+          });
+        },
+        1, 1, int(indices.size()));
     connect(n, {&x}, {&y}, {});
     keep(n, indices);
   }
   return y;
 }
-Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate) { return put(x, indices, values, accumulate, false); }
+Tensor index_put(const Tensor& x, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate) {
+  return put(x, indices, values, accumulate, false);
+}
 Tensor index_put_(const Tensor& x, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate) {
   put(x, indices, values, accumulate, true);
   return x;
@@ -311,7 +334,8 @@ Tensor index_put_(const Tensor& x, const std::vector<Tensor>& indices, const Ten
 namespace {
 
 Positions along(const char* op, const Tensor& x, int d, const Tensor& index, ErrorKind kind, bool negative_allowed) {
-  CHECK_KIND(Index, index.ndim() <= 1, op, "(): Index is supposed to be a vector, but got shape ", shown(index.sizes()));
+  CHECK_KIND(Index, index.ndim() <= 1, op, "(): Index is supposed to be a vector, but got shape ",
+             shown(index.sizes()));
   CHECK(is_index_type(index.dtype()), op, "(): Expected dtype int32/int64 for index but got: ", name_of(index.dtype()));
   NoGrad guard;
   Tensor plain = reshape(plain_index(index), IntVec{index.numel()});
@@ -334,51 +358,64 @@ Tensor with_dimension(const Tensor& t) {
 // Shapes of x and source must agree but for dimension d, which has an entry for each index.
 void check_source(const char* op, const Tensor& x, int d, const Tensor& index, const Tensor& source) {
   int64_t have = source.ndim() ? source.sizes()[std::min(d, source.ndim() - 1)] : 1;
-  CHECK_KIND(Index, std::max(source.ndim(), 1) == std::max(x.ndim(), 1) || source.ndim() == 0, op, "(): When source and destination are not scalars, their dimensionality must match. Source dimensionality (",
-             source.ndim(), "), destination dimensionality (", x.ndim(), ")");
-  CHECK(index.numel() == have, op, "(): Number of indices (", index.numel(), ") should be equal to source.size(dim): (", have, "), for dim: ", d);
+  CHECK_KIND(
+      Index, std::max(source.ndim(), 1) == std::max(x.ndim(), 1) || source.ndim() == 0, op,
+      "(): When source and destination are not scalars, their dimensionality must match. Source dimensionality (",
+      source.ndim(), "), destination dimensionality (", x.ndim(), ")");
+  CHECK(index.numel() == have, op, "(): Number of indices (", index.numel(), ") should be equal to source.size(dim): (",
+        have, "), for dim: ", d);
   for (int k = 0; k < x.ndim() && source.ndim(); k++)
-    CHECK(k == d || x.sizes()[k] == source.sizes()[k], op, "(): source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = ",
+    CHECK(k == d || x.sizes()[k] == source.sizes()[k], op,
+          "(): source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = ",
           shown(x.sizes()), " source.shape = ", shown(source.sizes()));
 }
 
-Tensor add_at(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha, const Out& out) {
+Tensor add_at(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha,
+              const Out& out) {
   int d = wrap_dim(dim, x.ndim());
-  CHECK(source.dtype() == x.dtype(), "index_add_(): self (", name_of(x.dtype()), ") and source (", name_of(source.dtype()), ") must have the same scalar type");
+  CHECK(source.dtype() == x.dtype(), "index_add_(): self (", name_of(x.dtype()), ") and source (",
+        name_of(source.dtype()), ") must have the same scalar type");
   Positions p = along("index_add", x, d, index, x.ndim() > 1 ? ErrorKind::Runtime : ErrorKind::Index, false);
   check_source("index_add_", x, d, index, source);
-  return write_into("index_add", "IndexAddBackward0", x, source, index, out, [&](const Tensor& y) {
-    NoGrad guard;
-    Tensor s = apart_from(source, y);
-    if (!alpha.equals(1)) s = to(mul(s, alpha), x.dtype());
-    move(IndexMode::Add, with_dimension(y), p, with_dimension(s));
-  }, [d, alpha, shape = source->sizes, type = source.dtype()](Back& b) {
-    const Tensor& g = b.grad();
-    if (!g.defined()) return;
-    b.set(0, [&] { return g; });
-    b.set(1, [&] {
-      Tensor part = reshape(index_select(g, d, b.saved(0)), shape);
-      return reduce_gradient(alpha.equals(1) ? part : mul(part, alpha), shape, type);
-    });
-  });
+  return write_into(
+      "index_add", "IndexAddBackward0", x, source, index, out,
+      [&](const Tensor& y) {
+        NoGrad guard;
+        Tensor s = apart_from(source, y);
+        if (!alpha.equals(1)) s = to(mul(s, alpha), x.dtype());
+        move(IndexMode::Add, with_dimension(y), p, with_dimension(s));
+      },
+      [d, alpha, shape = source->sizes, type = source.dtype()](Back& b) {
+        const Tensor& g = b.grad();
+        if (!g.defined()) return;
+        b.set(0, [&] { return g; });
+        b.set(1, [&] {
+          Tensor part = reshape(index_select(g, d, b.saved(0)), shape);
+          return reduce_gradient(alpha.equals(1) ? part : mul(part, alpha), shape, type);
+        });
+      });
 }
 
 Tensor copy_at(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, const Out& out) {
   int d = wrap_dim(dim, x.ndim());
-  CHECK(index.dtype() == DType::Int64, "index_copy_(): Expected a long tensor for index, but got ", name_of(index.dtype()));
-  CHECK(source.dtype() == x.dtype(), "index_copy_(): self and source expected to have the same dtype, but got (self) ", name_of(x.dtype()), " and (source) ", name_of(source.dtype()));
+  CHECK(index.dtype() == DType::Int64, "index_copy_(): Expected a long tensor for index, but got ",
+        name_of(index.dtype()));
+  CHECK(source.dtype() == x.dtype(), "index_copy_(): self and source expected to have the same dtype, but got (self) ",
+        name_of(x.dtype()), " and (source) ", name_of(source.dtype()));
   Positions p = along("index_copy_", x, d, index, ErrorKind::Index, false);
-  CHECK_KIND(Index, index.numel() == (source.ndim() ? source.size(std::min(d, source.ndim() - 1)) : 1), "index_copy_(): Number of indices (", index.numel(),
-             ") should be equal to source.size(dim) (", source.ndim() ? source.size(std::min(d, source.ndim() - 1)) : 1, ")");
+  CHECK_KIND(Index, index.numel() == (source.ndim() ? source.size(std::min(d, source.ndim() - 1)) : 1),
+             "index_copy_(): Number of indices (", index.numel(), ") should be equal to source.size(dim) (",
+             source.ndim() ? source.size(std::min(d, source.ndim() - 1)) : 1, ")");
   check_source("index_copy_", x, d, index, source);
-  return write_into("index_copy", "IndexCopyBackward0", x, source, index, out, [&](const Tensor& y) {
-    move(IndexMode::Write, with_dimension(y), p, with_dimension(apart_from(source, y)));
-  }, [d, shape = source->sizes, type = source.dtype()](Back& b) {
-    const Tensor& g = b.grad();
-    if (!g.defined()) return;
-    b.set(0, [&] { return index_fill(g, d, b.saved(0), 0); });
-    b.set(1, [&] { return reduce_gradient(reshape(index_select(g, d, b.saved(0)), shape), shape, type); });
-  });
+  return write_into(
+      "index_copy", "IndexCopyBackward0", x, source, index, out,
+      [&](const Tensor& y) { move(IndexMode::Write, with_dimension(y), p, with_dimension(apart_from(source, y))); },
+      [d, shape = source->sizes, type = source.dtype()](Back& b) {
+        const Tensor& g = b.grad();
+        if (!g.defined()) return;
+        b.set(0, [&] { return index_fill(g, d, b.saved(0), 0); });
+        b.set(1, [&] { return reduce_gradient(reshape(index_select(g, d, b.saved(0)), shape), shape, type); });
+      });
 }
 
 }  // namespace
@@ -386,7 +423,8 @@ Tensor copy_at(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& 
 Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
   int d = wrap_dim(dim, x.ndim());
   Positions p = along("index_select", x, d, index, ErrorKind::Index, false);
-  CHECK(x.ndim() > 0 || index.numel() == 1, "index_select(): Index to scalar can have only 1 value, got ", index.numel(), " value(s)");
+  CHECK(x.ndim() > 0 || index.numel() == 1, "index_select(): Index to scalar can have only 1 value, got ",
+        index.numel(), " value(s)");
   Tensor y = take_positions(with_dimension(x), p);
   if (x.ndim() == 0) y = alias(y, {}, {}, 0);
   if (recording(x)) {
@@ -399,7 +437,9 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
   return y;
 }
 
-Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha) { return add_at(x, dim, index, source, alpha, {}); }
+Tensor index_add(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha) {
+  return add_at(x, dim, index, source, alpha, {});
+}
 
 Tensor rows_added(Ints sizes, int64_t dim, const Tensor& index, const Tensor& g) {
   return into_zeros(sizes, g, [&](const Tensor& z, const Out& o) { add_at(z, dim, index, g, 1, o); });
@@ -407,27 +447,33 @@ Tensor rows_added(Ints sizes, int64_t dim, const Tensor& index, const Tensor& g)
 
 Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, const Operand& value, const Out& out) {
   int d = wrap_dim(dim, x.ndim());
-  CHECK_KIND(Index, index.dtype() == DType::Int64, "index_fill_(): Expected dtype int64 for index, got ", name_of(index.dtype()));
+  CHECK_KIND(Index, index.dtype() == DType::Int64, "index_fill_(): Expected dtype int64 for index, got ",
+             name_of(index.dtype()));
   CHECK(index.ndim() <= 1, "Index has to be a vector/scalar, got shape ", shown(index.sizes()));
   Tensor v;
   if (value.is_tensor()) {
-    CHECK(value.tensor().ndim() == 0, "index_fill_ only supports a 0-dimensional value tensor, but got tensor with ", value.tensor().ndim(), " dimension(s).");
+    CHECK(value.tensor().ndim() == 0, "index_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
+          value.tensor().ndim(), " dimension(s).");
     v = value.tensor();
   } else {
-    CHECK(is_complex(x.dtype()) || value.scalar().kind() != Scalar::Complex, "index_fill_(): Converting complex Scalar to non-complex type is not supported");
+    CHECK(is_complex(x.dtype()) || value.scalar().kind() != Scalar::Complex,
+          "index_fill_(): Converting complex Scalar to non-complex type is not supported");
   }
   Positions p = along("index_fill", x, d, index, ErrorKind::Index, true);
-  return write_into("index_fill", v.defined() ? "IndexFillBackward1" : "IndexFillBackward0", x, v, index, out, [&](const Tensor& y) {
-    NoGrad guard;
-    Tensor one = v.defined() ? to(v, x.dtype()) : full({}, value.scalar(), x.dtype(), x.device());
-    Tensor target = with_dimension(y);
-    move(IndexMode::Write, target, p, expand(one, p.result_shape(target.sizes())));
-  }, [d, type = v.defined() ? v.dtype() : DType::Float32](Back& b) {
-    const Tensor& g = b.grad();
-    if (!g.defined()) return;
-    b.set(0, [&] { return index_fill(g, d, b.saved(0), 0); });
-    b.set(1, [&] { return reduce_gradient(index_select(g, d, b.saved(0)), {}, type); });
-  });
+  return write_into(
+      "index_fill", v.defined() ? "IndexFillBackward1" : "IndexFillBackward0", x, v, index, out,
+      [&](const Tensor& y) {
+        NoGrad guard;
+        Tensor one = v.defined() ? to(v, x.dtype()) : full({}, value.scalar(), x.dtype(), x.device());
+        Tensor target = with_dimension(y);
+        move(IndexMode::Write, target, p, expand(one, p.result_shape(target.sizes())));
+      },
+      [d, type = v.defined() ? v.dtype() : DType::Float32](Back& b) {
+        const Tensor& g = b.grad();
+        if (!g.defined()) return;
+        b.set(0, [&] { return index_fill(g, d, b.saved(0), 0); });
+        b.set(1, [&] { return reduce_gradient(index_select(g, d, b.saved(0)), {}, type); });
+      });
 }
 
 // ---- positions in the flattened tensor ----
@@ -440,7 +486,8 @@ Tensor flat_index(const char* op, const Tensor& index, int64_t numel) {
   IndexRange r = kernels(plain.device()).index_range(plain.data<int64_t>(), plain.numel());
   if (r.high >= r.low) {
     CHECK_KIND(Index, numel > 0, op, "(): tried to take from an empty tensor");
-    CHECK_KIND(Index, r.low >= -numel && r.high < numel, "out of range: tried to access index ", r.high >= numel ? r.high : r.low, " on a tensor of ", numel, " elements.");
+    CHECK_KIND(Index, r.low >= -numel && r.high < numel, "out of range: tried to access index ",
+               r.high >= numel ? r.high : r.low, " on a tensor of ", numel, " elements.");
   }
   return plain;
 }
@@ -458,21 +505,29 @@ Tensor flat(const Tensor& t) { return alias(t, IntVec{t.numel()}, IntVec{1}, t.o
 Tensor take(const Tensor& x, const Tensor& index);
 
 Tensor put_flat(const Tensor& x, const Tensor& index, const Tensor& source, bool accumulate, const Out& out) {
-  CHECK(source.dtype() == x.dtype(), "put_(): self and source expected to have the same dtype, but got self.dtype = ", name_of(x.dtype()), " and source.dtype = ", name_of(source.dtype()));
-  CHECK_KIND(Index, source.numel() == index.numel(), "put_(): Expected source and index to have the same number of elements, but got source.numel() = ", source.numel(),
-             ", index.numel() = ", index.numel());
+  CHECK(source.dtype() == x.dtype(),
+        "put_(): self and source expected to have the same dtype, but got self.dtype = ", name_of(x.dtype()),
+        " and source.dtype = ", name_of(source.dtype()));
+  CHECK_KIND(Index, source.numel() == index.numel(),
+             "put_(): Expected source and index to have the same number of elements, but got source.numel() = ",
+             source.numel(), ", index.numel() = ", index.numel());
   Tensor plain = flat_index("put_", index, x.numel());
-  return write_into("put", "PutBackward0", x, source, index, out, [&](const Tensor& y) {
-    NoGrad guard;
-    Tensor whole = contiguous(y), values = reshape(contiguous(apart_from(source, y)), plain.sizes());
-    move(accumulate ? IndexMode::Add : IndexMode::Write, flat(whole), flat_positions(plain), values);
-    if (!whole.is(y)) copy_data(y, whole);
-  }, [accumulate, shape = source->sizes, type = source.dtype()](Back& b) {
-    const Tensor& g = b.grad();
-    if (!g.defined()) return;
-    b.set(0, [&] { return accumulate ? g : put_flat(g, b.saved(0), zeros(b.saved(0).sizes(), g.dtype(), g.device()), false, {}); });
-    b.set(1, [&] { return reduce_gradient(reshape(take(g, b.saved(0)), shape), shape, type); });
-  });
+  return write_into(
+      "put", "PutBackward0", x, source, index, out,
+      [&](const Tensor& y) {
+        NoGrad guard;
+        Tensor whole = contiguous(y), values = reshape(contiguous(apart_from(source, y)), plain.sizes());
+        move(accumulate ? IndexMode::Add : IndexMode::Write, flat(whole), flat_positions(plain), values);
+        if (!whole.is(y)) copy_data(y, whole);
+      },
+      [accumulate, shape = source->sizes, type = source.dtype()](Back& b) {
+        const Tensor& g = b.grad();
+        if (!g.defined()) return;
+        b.set(0, [&] {
+          return accumulate ? g : put_flat(g, b.saved(0), zeros(b.saved(0).sizes(), g.dtype(), g.device()), false, {});
+        });
+        b.set(1, [&] { return reduce_gradient(reshape(take(g, b.saved(0)), shape), shape, type); });
+      });
 }
 
 Tensor take(const Tensor& x, const Tensor& index) {
@@ -485,7 +540,9 @@ Tensor take(const Tensor& x, const Tensor& index) {
     record("TakeBackward0", {&x}, {&y}, {{"index", &index}}, [sizes = x->sizes](Back& b) {
       const Tensor& g = b.grad();
       if (!g.defined()) return;
-      b.set(0, [&] { return into_zeros(sizes, g, [&](const Tensor& z, const Out& o) { put_flat(z, b.saved(0), g, true, o); }); });
+      b.set(0, [&] {
+        return into_zeros(sizes, g, [&](const Tensor& z, const Out& o) { put_flat(z, b.saved(0), g, true, o); });
+      });
     });
   return y;
 }
@@ -505,7 +562,8 @@ Tensor flat_mask_positions(const Tensor& mask) {
 }
 
 Tensor masked_select(const Tensor& x, const Tensor& mask) {
-  CHECK(mask.dtype() == DType::Bool, "masked_select: expected BoolTensor for mask, got torch.", name_of(mask.dtype()), ": compare it, as in `mask != 0`");
+  CHECK(mask.dtype() == DType::Bool, "masked_select: expected BoolTensor for mask, got torch.", name_of(mask.dtype()),
+        ": compare it, as in `mask != 0`");
   Tensor y;
   IntVec shape;
   {
@@ -515,43 +573,54 @@ Tensor masked_select(const Tensor& x, const Tensor& mask) {
     y = take_positions(flat(contiguous(whole)), flat_positions(flat_mask_positions(full_mask)));
   }
   if (recording(x))
-    record("MaskedSelectBackward0", {&x}, {&y}, {{"mask", &mask}}, [shape, sizes = x->sizes, type = x.dtype()](Back& b) {
-      const Tensor& g = b.grad();
-      if (!g.defined()) return;
-      b.set(0, [&] {
-        Tensor z = into_zeros(shape, g, [&](const Tensor& z, const Out& o) { masked_scatter(z, b.saved(0), g, o); });
-        return reduce_gradient(z, sizes, type);
-      });
-    });
+    record("MaskedSelectBackward0", {&x}, {&y}, {{"mask", &mask}},
+           [shape, sizes = x->sizes, type = x.dtype()](Back& b) {
+             const Tensor& g = b.grad();
+             if (!g.defined()) return;
+             b.set(0, [&] {
+               Tensor z =
+                   into_zeros(shape, g, [&](const Tensor& z, const Out& o) { masked_scatter(z, b.saved(0), g, o); });
+               return reduce_gradient(z, sizes, type);
+             });
+           });
   return y;
 }
 
 Tensor masked_scatter(const Tensor& x, const Tensor& mask, const Tensor& source, const Out& out) {
-  CHECK(mask.dtype() == DType::Bool, "masked_scatter_ only supports boolean masks, but got mask with dtype ", name_of(mask.dtype()));
-  CHECK(source.dtype() == x.dtype(), "masked_scatter: expected self and source to have same dtypes but got ", name_of(x.dtype()), " and ", name_of(source.dtype()));
-  if (!out.inplace() && !can_broadcast(mask.sizes(), x.sizes())) return masked_scatter(together(x, mask).first, mask, source, out);
-  CHECK(can_broadcast(mask.sizes(), x.sizes()), "masked_scatter_: a mask of shape ", shown(mask.sizes()), " does not broadcast to the shape ", shown(x.sizes()), " of the tensor");
+  CHECK(mask.dtype() == DType::Bool, "masked_scatter_ only supports boolean masks, but got mask with dtype ",
+        name_of(mask.dtype()));
+  CHECK(source.dtype() == x.dtype(), "masked_scatter: expected self and source to have same dtypes but got ",
+        name_of(x.dtype()), " and ", name_of(source.dtype()));
+  if (!out.inplace() && !can_broadcast(mask.sizes(), x.sizes()))
+    return masked_scatter(together(x, mask).first, mask, source, out);
+  CHECK(can_broadcast(mask.sizes(), x.sizes()), "masked_scatter_: a mask of shape ", shown(mask.sizes()),
+        " does not broadcast to the shape ", shown(x.sizes()), " of the tensor");
   Tensor positions;
   {
     NoGrad guard;
     positions = flat_mask_positions(same(mask.sizes(), x.sizes()) ? mask : expand(mask, x.sizes()));
   }
   int64_t count = positions.numel();
-  CHECK(count <= source.numel(), "Number of elements of source < number of ones in mask: ", source.numel(), " < ", count);
-  return write_into("masked_scatter", "MaskedScatterBackward0", x, source, mask, out, [&](const Tensor& y) {
-    NoGrad guard;
-    Tensor whole = contiguous(y), values = contiguous(apart_from(source, y));
-    move(IndexMode::Write, flat(whole), flat_positions(positions), alias(values, IntVec{count}, IntVec{1}, values.offset()));
-    if (!whole.is(y)) copy_data(y, whole);
-  }, [shape = source->sizes, type = source.dtype(), count](Back& b) {
-    const Tensor& g = b.grad();
-    if (!g.defined()) return;
-    b.set(0, [&] { return masked_fill(g, b.saved(0), 0); });
-    b.set(1, [&] {
-      Tensor part = masked_select(g, b.saved(0));
-      return reduce_gradient(reshape(pad_constant(part, IntVec{0, product(shape) - count}, 0), shape), shape, type);
-    });
-  });
+  CHECK(count <= source.numel(), "Number of elements of source < number of ones in mask: ", source.numel(), " < ",
+        count);
+  return write_into(
+      "masked_scatter", "MaskedScatterBackward0", x, source, mask, out,
+      [&](const Tensor& y) {
+        NoGrad guard;
+        Tensor whole = contiguous(y), values = contiguous(apart_from(source, y));
+        move(IndexMode::Write, flat(whole), flat_positions(positions),
+             alias(values, IntVec{count}, IntVec{1}, values.offset()));
+        if (!whole.is(y)) copy_data(y, whole);
+      },
+      [shape = source->sizes, type = source.dtype(), count](Back& b) {
+        const Tensor& g = b.grad();
+        if (!g.defined()) return;
+        b.set(0, [&] { return masked_fill(g, b.saved(0), 0); });
+        b.set(1, [&] {
+          Tensor part = masked_select(g, b.saved(0));
+          return reduce_gradient(reshape(pad_constant(part, IntVec{0, product(shape) - count}, 0), shape), shape, type);
+        });
+      });
 }
 
 // ---- nonzero ----
@@ -567,12 +636,15 @@ std::vector<Tensor> nonzero_tuple(const Tensor& x) {
 
 void boxed_nonzero(const OpDef&, Frame& f, Result& result) {
   const Tensor& x = f.args[0].as_tensor();
-  if (f.args[1].i) result = nonzero_tuple(x);
-  else result = nonzero(x);
+  if (f.args[1].i)
+    result = nonzero_tuple(x);
+  else
+    result = nonzero(x);
 }
 
 Tensor index_op(const Tensor& x, const std::vector<Tensor>& indices) { return index(x, indices); }
-Tensor index_put_op(const Tensor& x, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate, const Out& out) {
+Tensor index_put_op(const Tensor& x, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate,
+                    const Out& out) {
   CHECK(!out.given() || out.inplace(), "index_put() takes no out=");
   return put(x, indices, values, accumulate, out.inplace());
 }
@@ -586,12 +658,16 @@ Tensor masked_select_op(const Tensor& x, const Tensor& mask, const Out& out) {
   return into("masked_select", out, x.dtype(), recording(x), [&] { return masked_select(x, mask); });
 }
 
-Tensor index_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce, bool include_self, const Out& out) {
+Tensor index_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce,
+                    bool include_self, const Out& out) {
   int d = wrap_dim(dim, x.ndim());
-  CHECK(reduce == "prod" || reduce == "mean" || reduce == "amax" || reduce == "amin", "reduce argument must be either prod, mean, amax or amin, got ", reduce, ".");
-  CHECK(is_index_type(index.dtype()), "index_reduce(): Expected dtype int32/int64 for index but got: ", name_of(index.dtype()));
+  CHECK(reduce == "prod" || reduce == "mean" || reduce == "amax" || reduce == "amin",
+        "reduce argument must be either prod, mean, amax or amin, got ", reduce, ".");
+  CHECK(is_index_type(index.dtype()),
+        "index_reduce(): Expected dtype int32/int64 for index but got: ", name_of(index.dtype()));
   CHECK(index.ndim() <= 1, "index_reduce(): Index is supposed to be a vector, but got shape ", shown(index.sizes()));
-  CHECK(source.dtype() == x.dtype(), "index_reduce(): self (", name_of(x.dtype()), ") and source (", name_of(source.dtype()), ") must have the same scalar type");
+  CHECK(source.dtype() == x.dtype(), "index_reduce(): self (", name_of(x.dtype()), ") and source (",
+        name_of(source.dtype()), ") must have the same scalar type");
   check_source("index_reduce", x, d, index, source);
   IntVec shape(std::max(source.ndim(), 1), 1);
   shape[std::min(d, shape.size() - 1)] = index.numel();
@@ -610,20 +686,33 @@ Tensor nonzero(const Tensor& x) {
 }
 
 void register_indexing() {
-  op<&index_op>("index(Tensor input, Tensor?[] indices) -> Tensor", Private, "input[indices]; a missing entry takes the whole dimension");
-  op<&index_put_op>("index_put(Tensor input, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor", kUsual | Inplace | InplaceFunction,
+  op<&index_op>("index(Tensor input, Tensor?[] indices) -> Tensor", Private,
+                "input[indices]; a missing entry takes the whole dimension");
+  op<&index_put_op>("index_put(Tensor input, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+                    kUsual | Inplace | InplaceFunction,
                     "a copy of input with input[indices] replaced by values, or values added to it");
-  op<&index_select_op>("index_select(Tensor input, int dim, Tensor index) -> Tensor", kUsual | OutForm, "the listed indices of a dimension");
-  op<&add_at>("index_add(Tensor input, int dim, Tensor index, Tensor source, *, Number alpha=1) -> Tensor", kAll, "alpha * source added at the listed indices");
-  op<&copy_at>("index_copy(Tensor input, int dim, Tensor index, Tensor source) -> Tensor", kAll, "source copied to the listed indices");
-  op<&index_fill>("index_fill(Tensor input, int dim, Tensor index, Tensor|Number value) -> Tensor", kAll, "one value at the listed indices");
-  op<&index_reduce>("index_reduce(Tensor input, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor", kAll,
-                    "source combined into the listed indices by prod, mean, amax or amin");
-  op<&take_op>("take(Tensor input, Tensor index) -> Tensor", kUsual | OutForm, "elements at positions in the flattened input");
-  op<&put_flat>("put(Tensor input, Tensor index, Tensor source, bool accumulate=False) -> Tensor", kUsual | Inplace, "source put at positions in the flattened input");
-  op<&masked_select_op>("masked_select(Tensor input, Tensor mask) -> Tensor", kUsual | OutForm, "the elements under the mask, in one dimension");
-  op<&masked_scatter>("masked_scatter(Tensor input, Tensor mask, Tensor source) -> Tensor", kUsual | Inplace, "elements of source, in order, put where the mask is True");
-  Registry::get().add({"nonzero(Tensor input, *, bool as_tuple=False) -> Tensor", &boxed_nonzero, kUsual, "the indices of all elements that are not 0", false, nullptr});
+  op<&index_select_op>("index_select(Tensor input, int dim, Tensor index) -> Tensor", kUsual | OutForm,
+                       "the listed indices of a dimension");
+  op<&add_at>("index_add(Tensor input, int dim, Tensor index, Tensor source, *, Number alpha=1) -> Tensor", kAll,
+              "alpha * source added at the listed indices");
+  op<&copy_at>("index_copy(Tensor input, int dim, Tensor index, Tensor source) -> Tensor", kAll,
+               "source copied to the listed indices");
+  op<&index_fill>("index_fill(Tensor input, int dim, Tensor index, Tensor|Number value) -> Tensor", kAll,
+                  "one value at the listed indices");
+  op<&index_reduce>(
+      "index_reduce(Tensor input, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> "
+      "Tensor",
+      kAll, "source combined into the listed indices by prod, mean, amax or amin");
+  op<&take_op>("take(Tensor input, Tensor index) -> Tensor", kUsual | OutForm,
+               "elements at positions in the flattened input");
+  op<&put_flat>("put(Tensor input, Tensor index, Tensor source, bool accumulate=False) -> Tensor", kUsual | Inplace,
+                "source put at positions in the flattened input");
+  op<&masked_select_op>("masked_select(Tensor input, Tensor mask) -> Tensor", kUsual | OutForm,
+                        "the elements under the mask, in one dimension");
+  op<&masked_scatter>("masked_scatter(Tensor input, Tensor mask, Tensor source) -> Tensor", kUsual | Inplace,
+                      "elements of source, in order, put where the mask is True");
+  Registry::get().add({"nonzero(Tensor input, *, bool as_tuple=False) -> Tensor", &boxed_nonzero, kUsual,
+                       "the indices of all elements that are not 0", false, nullptr});
   op<&nonzero>("argwhere(Tensor input) -> Tensor", kUsual, "the indices of all elements that are not 0, a row each");
   op<&nonzero_tuple>("where(Tensor condition) -> Tensor[]", Function, "nonzero as a tuple");
   op<&nonzero_tuple>("nonzero_numpy(Tensor input) -> Tensor[]", Private, "nonzero as a tuple");

@@ -16,10 +16,11 @@ void check_writable(const Tensor& x);
 // What is read while x is written: a copy if the two share memory.
 Tensor apart_from(const Tensor& source, const Tensor& x);
 
-// An op that writes into a copy of x, or into x itself, by `write(target)`. Its gradient needs the saved tensor `index`, but
-// not the value it overwrites. `source`: the other tensor with a gradient, or none.
+// An op that writes into a copy of x, or into x itself, by `write(target)`. Its gradient needs the saved tensor
+// `index`, but not the value it overwrites. `source`: the other tensor with a gradient, or none.
 template <class W, class B>
-Tensor write_into(const char* name, const char* grad_name, const Tensor& x, const Tensor& source, const Tensor& index, const Out& out, W&& write, B&& backward) {
+Tensor write_into(const char* name, const char* grad_name, const Tensor& x, const Tensor& source, const Tensor& index,
+                  const Out& out, W&& write, B&& backward) {
   bool records = recording(x, source);
   auto make = [&] { return make_node(grad_name, std::forward<B>(backward), 2, 1, 1); };
   if (out.inplace()) {
@@ -50,7 +51,8 @@ Tensor write_into(const char* name, const char* grad_name, const Tensor& x, cons
 }
 
 // Zeros with g written or added into them by f(zeros, in-place form): the gradient of reading.
-template <class F> Tensor into_zeros(Ints sizes, const Tensor& g, F&& f) {
+template <class F>
+Tensor into_zeros(Ints sizes, const Tensor& g, F&& f) {
   Tensor z = zeros(sizes, g.dtype(), g.device());
   f(z, Out{Out::Inplace, &z});
   return z;
@@ -58,8 +60,8 @@ template <class F> Tensor into_zeros(Ints sizes, const Tensor& g, F&& f) {
 Tensor rows_added(Ints sizes, int64_t dim, const Tensor& index, const Tensor& g);  // index_add into zeros
 
 Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, const Operand& value, const Out& out = {});
-Tensor scatter_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool include_self = true, const Out& out = {},
-                      const char* grad_name = "ScatterReduceBackward0");
+Tensor scatter_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce,
+                      bool include_self = true, const Out& out = {}, const char* grad_name = "ScatterReduceBackward0");
 
 void register_gather();
 void register_embedding();

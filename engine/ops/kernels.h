@@ -28,7 +28,23 @@ struct Loop {
 };
 
 // A reduction of the dimensions in `mask`. The results lie contiguous over the other dimensions, in their order.
-enum class Rd : uint8_t { Sum, NanSum, Mean, Prod, Max, Min, ArgMax, ArgMin, Any, All, CountNonzero, Norm, Var, Std, LogSumExp };
+enum class Rd : uint8_t {
+  Sum,
+  NanSum,
+  Mean,
+  Prod,
+  Max,
+  Min,
+  ArgMax,
+  ArgMin,
+  Any,
+  All,
+  CountNonzero,
+  Norm,
+  Var,
+  Std,
+  LogSumExp
+};
 struct ReduceCall {
   Rd op;
   DType compute;  // elements are converted to it first: Bool, Int64, Float32, Float64, Complex64, Complex128
@@ -37,7 +53,7 @@ struct ReduceCall {
   const int64_t *sizes, *strides;
   uint64_t mask;
   const void* in;
-  void* out;          // ArgMax, ArgMin: the extreme values; may be null
+  void* out;             // ArgMax, ArgMin: the extreme values; may be null
   void* out2 = nullptr;  // ArgMax, ArgMin: their int64 positions; Var, Std: the mean, of out_type, or null
   double p = 0;          // Norm: its order; Var, Std: the correction
 };
@@ -58,8 +74,8 @@ struct SoftmaxCall {
   bool log, backward;
   DType in_type, out_type;
   int64_t outer, n, inner;
-  const void* in;            // of in_type; backward: the gradient
-  const void* y = nullptr;   // backward: the result, of in_type
+  const void* in;           // of in_type; backward: the gradient
+  const void* y = nullptr;  // backward: the result, of in_type
   void* out;
 };
 
@@ -69,9 +85,9 @@ struct SortCall {
   DType type;
   int64_t outer, n, inner;
   const void* in;
-  void* values;        // of `type`; Full: n, Top: k, else one element for each row, laid out as the input; may be null
+  void* values;  // of `type`; Full: n, Top: k, else one element for each row, laid out as the input; may be null
   int64_t* indices;
-  int64_t k = 0;       // Top: how many; Kth: which one, from 0
+  int64_t k = 0;  // Top: how many; Kth: which one, from 0
   bool descending = false, sorted = true;
 };
 
@@ -128,7 +144,8 @@ struct IndexOffsetsCall {
 };
 
 // Elements of a tensor at offsets that are data, against those of another tensor that lists them: other[i, ...] and
-// indexed[offsets[i], ...] over the dimensions that are not indexed. Strides and offsets in bytes, dimension 0 innermost.
+// indexed[offsets[i], ...] over the dimensions that are not indexed. Strides and offsets in bytes, dimension 0
+// innermost.
 enum class IndexMode : uint8_t { Read, Write, Add, Multiply, Max, Min };
 struct IndexCall {
   IndexMode mode;  // Read, Write, Add
@@ -140,7 +157,8 @@ struct IndexCall {
   char *indexed, *other;
 };
 
-// One index for each element: other[j, ...] against indexed[index[j, ...], ...]. Dimension 0 is the one that is indexed.
+// One index for each element: other[j, ...] against indexed[index[j, ...], ...]. Dimension 0 is the one that is
+// indexed.
 struct GatherCall {
   IndexMode mode;
   DType type;

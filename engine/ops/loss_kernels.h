@@ -24,14 +24,14 @@ struct CrossEntropyCall {
   bool normalized;       // x holds log-probabilities: nll_loss
   double* log_sums;      // log(sum(exp(x))) over the classes: written forward, read backward; null if normalized
   // forward
-  void* losses;          // of `type`; may be null
-  double* sum;           // of all losses
-  double* weight_sum;    // of the weights of the targets
+  void* losses;        // of `type`; may be null
+  double* sum;         // of all losses
+  double* weight_sum;  // of the weights of the targets
   // backward
-  const void* grad;      // of `type`: of each loss, or one number
+  const void* grad;  // of `type`: of each loss, or one number
   bool one_grad;
-  double scale;          // what the gradient is multiplied with
-  void* gx;              // arranged as x
+  double scale;  // what the gradient is multiplied with
+  void* gx;      // arranged as x
 };
 
 // Connectionist temporal classification: the negative log-likelihood of label sequences, or its gradient.

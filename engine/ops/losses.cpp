@@ -14,7 +14,9 @@ namespace {
 // As PyTorch numbers them.
 enum Reduction : int64_t { None, Mean, Sum };
 
-Tensor reduce(const Tensor& loss, int64_t reduction) { return reduction == Mean ? mean(loss) : reduction == Sum ? sum(loss) : loss; }
+Tensor reduce(const Tensor& loss, int64_t reduction) {
+  return reduction == Mean ? mean(loss) : reduction == Sum ? sum(loss) : loss;
+}
 
 // ---- losses of pairs of elements: one kernel for the value, one for the derivative by the input ----
 
@@ -36,20 +38,33 @@ Tensor huber_by_input(X x, X t, double delta) {
   Tensor d = x - t;
   return where(le(abs(d), delta), d, sign(d) * delta);
 }
-template <auto by_input> Tensor negated(X x, X t, double p) { return -by_input(x, t, p); }
+template <auto by_input>
+Tensor negated(X x, X t, double p) {
+  return -by_input(x, t, p);
+}
 
 const PairLoss kMse{"mse", "MseLossBackward0", Ew::SquaredDifference, Ew::MseGrad, mse_by_input, negated<mse_by_input>};
-const PairLoss kSmoothL1{"smooth_l1", "SmoothL1LossBackward0", Ew::SmoothL1, Ew::SmoothL1Grad, smooth_l1_by_input, negated<smooth_l1_by_input>};
+const PairLoss kSmoothL1{"smooth_l1",      "SmoothL1LossBackward0", Ew::SmoothL1,
+                         Ew::SmoothL1Grad, smooth_l1_by_input,      negated<smooth_l1_by_input>};
 const PairLoss kHuber{"huber", "HuberLossBackward0", Ew::Huber, Ew::HuberGrad, huber_by_input, negated<huber_by_input>};
-const PairLoss kBce{"binary_cross_entropy", "BinaryCrossEntropyBackward0", Ew::Bce, Ew::BceGrad,
-                    [](X x, X t, double) { return (x - t) / maximum((1 - x) * x, 1e-12); }, [](X x, X, double) { return log1p(-x) - log(x); }};
-const PairLoss kBceLogits{"binary_cross_entropy_with_logits", "BinaryCrossEntropyWithLogitsBackward0", Ew::BceLogits, Ew::BceLogitsGrad,
-                          [](X x, X t, double) { return sigmoid(x) - t; }, [](X x, X, double) { return -x; }};
+const PairLoss kBce{"binary_cross_entropy",
+                    "BinaryCrossEntropyBackward0",
+                    Ew::Bce,
+                    Ew::BceGrad,
+                    [](X x, X t, double) { return (x - t) / maximum((1 - x) * x, 1e-12); },
+                    [](X x, X, double) { return log1p(-x) - log(x); }};
+const PairLoss kBceLogits{"binary_cross_entropy_with_logits",
+                          "BinaryCrossEntropyWithLogitsBackward0",
+                          Ew::BceLogits,
+                          Ew::BceLogitsGrad,
+                          [](X x, X t, double) { return sigmoid(x) - t; },
+                          [](X x, X, double) { return -x; }};
 
 Tensor pair_value(const PairLoss& loss, X x, X t, X weight, int64_t reduction, DType type, const EwParams& p) {
   NoGrad guard;
-  bool one_pass = reduction != None && !weight.defined() && x.dtype() == type && t.dtype() == type && x.is_contiguous() && t.is_contiguous() &&
-                  same(x.sizes(), t.sizes()) && (type == DType::Float32 || type == DType::Float64);
+  bool one_pass = reduction != None && !weight.defined() && x.dtype() == type && t.dtype() == type &&
+                  x.is_contiguous() && t.is_contiguous() && same(x.sizes(), t.sizes()) &&
+                  (type == DType::Float32 || type == DType::Float64);
   if (one_pass) {
     int64_t n = x.numel();
     double total = kernels(x.device()).loss.pair_sum(loss.value, type, x.data(), t.data(), n, p);
@@ -61,7 +76,8 @@ Tensor pair_value(const PairLoss& loss, X x, X t, X weight, int64_t reduction, D
 
 Tensor pair_loss(const PairLoss& loss, X x, X t, X weight, int64_t reduction, double parameter = 0) {
   DType type = result_type({x, t});
-  CHECK_KIND(NotImplemented, is_floating(type), '"', loss.name, "\" not implemented for 'torch.", name_of(type), "': convert the input to a floating dtype");
+  CHECK_KIND(NotImplemented, is_floating(type), '"', loss.name, "\" not implemented for 'torch.", name_of(type),
+             "': convert the input to a floating dtype");
   EwParams p;
   p.v[0] = parameter;
   Tensor y = pair_value(loss, x, t, weight, reduction, type, p);
@@ -69,27 +85,28 @@ Tensor pair_loss(const PairLoss& loss, X x, X t, X weight, int64_t reduction, do
   int64_t count = product(broadcast(x.sizes(), t.sizes()));
   if (weight.defined()) count = product(broadcast(broadcast(x.sizes(), t.sizes()), weight.sizes()));
   double norm = reduction == Mean ? 1 / double(count) : 1;
-  record(loss.node, {&x, &t}, {&y}, {{"self", &x}, {"target", &t}, {"weight", &weight}}, [l = &loss, p, parameter, reduction, type, norm](Back& b) {
-    const Tensor& g = b.grad();
-    if (!g.defined()) return;
-    Tensor x = b.saved(0), t = b.saved(1), weight = b.saved(2);
-    bool fused = !mode.grad && !weight.defined();
-    auto times = [&](const Tensor& d) {
-      Tensor r = d * g;
-      if (weight.defined()) r = r * weight;
-      return norm == 1 ? r : r * norm;
-    };
-    auto by_input = [&] {
-      if (!fused) return times(l->by_input(x, t, parameter));
-      EwParams q = p;
-      bool read = reduction != None && g.device().is_cpu();
-      q.v[3] = read ? norm * item(g).to_double() : norm;
-      Tensor d = elementwise(l->derivative, {x, t}, type, type, {}, q);
-      return read ? d : d * g;
-    };
-    b.set(0, [&] { return reduce_gradient(by_input(), x.sizes(), x.dtype()); });
-    b.set(1, [&] { return reduce_gradient(times(l->by_target(x, t, parameter)), t.sizes(), t.dtype()); });
-  });
+  record(loss.node, {&x, &t}, {&y}, {{"self", &x}, {"target", &t}, {"weight", &weight}},
+         [l = &loss, p, parameter, reduction, type, norm](Back& b) {
+           const Tensor& g = b.grad();
+           if (!g.defined()) return;
+           Tensor x = b.saved(0), t = b.saved(1), weight = b.saved(2);
+           bool fused = !mode.grad && !weight.defined();
+           auto times = [&](const Tensor& d) {
+             Tensor r = d * g;
+             if (weight.defined()) r = r * weight;
+             return norm == 1 ? r : r * norm;
+           };
+           auto by_input = [&] {
+             if (!fused) return times(l->by_input(x, t, parameter));
+             EwParams q = p;
+             bool read = reduction != None && g.device().is_cpu();
+             q.v[3] = read ? norm * item(g).to_double() : norm;
+             Tensor d = elementwise(l->derivative, {x, t}, type, type, {}, q);
+             return read ? d : d * g;
+           };
+           b.set(0, [&] { return reduce_gradient(by_input(), x.sizes(), x.dtype()); });
+           b.set(1, [&] { return reduce_gradient(times(l->by_target(x, t, parameter)), t.sizes(), t.dtype()); });
+         });
   return y;
 }
 
@@ -106,7 +123,8 @@ Tensor huber_loss(X x, X t, int64_t reduction, double delta) {
   return pair_loss(kHuber, x, t, kNone, reduction, delta);
 }
 Tensor binary_cross_entropy(X x, X t, X weight, int64_t reduction) {
-  CHECK(x.dtype() == t.dtype(), "Found dtype torch.", name_of(t.dtype()), " but expected torch.", name_of(x.dtype()), ": binary_cross_entropy takes input and target of one dtype");
+  CHECK(x.dtype() == t.dtype(), "Found dtype torch.", name_of(t.dtype()), " but expected torch.", name_of(x.dtype()),
+        ": binary_cross_entropy takes input and target of one dtype");
   if (is_floating(x.dtype())) {
     Tensor plain;
     {
@@ -114,7 +132,8 @@ Tensor binary_cross_entropy(X x, X t, X weight, int64_t reduction) {
       plain = contiguous(x);
     }
     CHECK(x.is_meta() || kernels(x.device()).loss.all_between(plain.data(), x.dtype(), x.numel(), 0, 1),
-          "all elements of input should be between 0 and 1: binary_cross_entropy takes probabilities; use binary_cross_entropy_with_logits for scores");
+          "all elements of input should be between 0 and 1: binary_cross_entropy takes probabilities; use "
+          "binary_cross_entropy_with_logits for scores");
   }
   return pair_loss(kBce, x, t, weight, reduction);
 }
@@ -122,7 +141,8 @@ Tensor binary_cross_entropy(X x, X t, X weight, int64_t reduction) {
 Tensor log_sigmoid(const Tensor& x) { return unary_op(Ew::LogSigmoid, x); }
 
 Tensor binary_cross_entropy_with_logits(X x, X t, X weight, X pos_weight, int64_t reduction) {
-  CHECK_KIND(NotImplemented, is_floating(x.dtype()), "\"binary_cross_entropy_with_logits\" not implemented for 'torch.", name_of(x.dtype()), "'");
+  CHECK_KIND(NotImplemented, is_floating(x.dtype()), "\"binary_cross_entropy_with_logits\" not implemented for 'torch.",
+             name_of(x.dtype()), "'");
   if (!pos_weight.defined()) return pair_loss(kBceLogits, x, t, weight, reduction);
   Tensor y;
   {
@@ -131,18 +151,20 @@ Tensor binary_cross_entropy_with_logits(X x, X t, X weight, X pos_weight, int64_
     y = reduce(weight.defined() ? terms * weight : terms, reduction);
   }
   if (recording(x, t))
-    record(kBceLogits.node, {&x, &t}, {&y}, {{"self", &x}, {"target", &t}, {"weight", &weight}, {"pos_weight", &pos_weight}}, [reduction](Back& b) {
-      if (!b.grad().defined()) return;
-      Tensor x = b.saved(0), t = b.saved(1), weight = b.saved(2), less = b.saved(3) - 1, g = b.grad();
-      if (weight.defined()) g = g * weight;
-      if (reduction == Mean) {
-        IntVec shape = broadcast(broadcast(x.sizes(), t.sizes()), less.sizes());
-        if (weight.defined()) shape = broadcast(shape, weight.sizes());
-        g = g / double(product(shape));
-      }
-      b.set(0, [&] { return reduce_gradient(g * ((1 - t) - (less * t + 1) * sigmoid(-x)), x.sizes(), x.dtype()); });
-      b.set(1, [&] { return reduce_gradient(g * (-x - less * log_sigmoid(x)), t.sizes(), t.dtype()); });
-    });
+    record(kBceLogits.node, {&x, &t}, {&y},
+           {{"self", &x}, {"target", &t}, {"weight", &weight}, {"pos_weight", &pos_weight}}, [reduction](Back& b) {
+             if (!b.grad().defined()) return;
+             Tensor x = b.saved(0), t = b.saved(1), weight = b.saved(2), less = b.saved(3) - 1, g = b.grad();
+             if (weight.defined()) g = g * weight;
+             if (reduction == Mean) {
+               IntVec shape = broadcast(broadcast(x.sizes(), t.sizes()), less.sizes());
+               if (weight.defined()) shape = broadcast(shape, weight.sizes());
+               g = g / double(product(shape));
+             }
+             b.set(0,
+                   [&] { return reduce_gradient(g * ((1 - t) - (less * t + 1) * sigmoid(-x)), x.sizes(), x.dtype()); });
+             b.set(1, [&] { return reduce_gradient(g * (-x - less * log_sigmoid(x)), t.sizes(), t.dtype()); });
+           });
   return y;
 }
 
@@ -185,21 +207,31 @@ struct Classes {
 };
 
 void check_classes(const char* name, const Tensor& x, const Tensor& target, const Tensor& weight) {
-  CHECK_KIND(Value, x.ndim() >= 1, "Expected 1 or more dimensions (got ", x.ndim(), "): ", name, " takes scores of shape (C), (N, C) or (N, C, d1, ...)");
-  CHECK_KIND(Value, x.ndim() == 1 || (target.ndim() > 0 && x.sizes()[0] == target.sizes()[0]), "Expected input batch_size (", x.sizes()[0],
-             ") to match target batch_size (", target.ndim() ? target.sizes()[0] : 0, "): ", name, " got input of shape ", shown(x.sizes()), " and target of shape ", shown(target.sizes()));
-  CHECK_KIND(NotImplemented, is_floating(x.dtype()), '"', name, "\" not implemented for 'torch.", name_of(x.dtype()), "': convert the input to a floating dtype");
-  CHECK(target.dtype() == DType::Int64 || target.dtype() == DType::UInt8, "expected target dtype to be Long or Byte, but got torch.", name_of(target.dtype()),
+  CHECK_KIND(Value, x.ndim() >= 1, "Expected 1 or more dimensions (got ", x.ndim(), "): ", name,
+             " takes scores of shape (C), (N, C) or (N, C, d1, ...)");
+  CHECK_KIND(Value, x.ndim() == 1 || (target.ndim() > 0 && x.sizes()[0] == target.sizes()[0]),
+             "Expected input batch_size (", x.sizes()[0], ") to match target batch_size (",
+             target.ndim() ? target.sizes()[0] : 0, "): ", name, " got input of shape ", shown(x.sizes()),
+             " and target of shape ", shown(target.sizes()));
+  CHECK_KIND(NotImplemented, is_floating(x.dtype()), '"', name, "\" not implemented for 'torch.", name_of(x.dtype()),
+             "': convert the input to a floating dtype");
+  CHECK(target.dtype() == DType::Int64 || target.dtype() == DType::UInt8,
+        "expected target dtype to be Long or Byte, but got torch.", name_of(target.dtype()),
         ": class numbers are int64, as target.long() makes them");
-  CHECK(x.ndim() > 2 || target.ndim() <= 1, "0D or 1D target tensor expected, multi-target not supported: got target of shape ", shown(target.sizes()), " for input of shape ", shown(x.sizes()));
+  CHECK(x.ndim() > 2 || target.ndim() <= 1,
+        "0D or 1D target tensor expected, multi-target not supported: got target of shape ", shown(target.sizes()),
+        " for input of shape ", shown(x.sizes()));
   IntVec expected;
   for (int d = 0; d < x.ndim(); d++)
     if (d != class_dim(x)) expected.push_back(x.sizes()[d]);
-  CHECK(same(expected, target.sizes()), "size mismatch (got input: ", shown(x.sizes()), ", target: ", shown(target.sizes()), "): expected target size ", shown(expected));
+  CHECK(same(expected, target.sizes()), "size mismatch (got input: ", shown(x.sizes()),
+        ", target: ", shown(target.sizes()), "): expected target size ", shown(expected));
   if (!weight.defined()) return;
   int64_t classes = x.sizes()[class_dim(x)];
-  CHECK(weight.ndim() == 1 && weight.numel() == classes, "weight tensor should be defined either for all ", classes, " classes or no classes but got weight tensor of shape: ", shown(weight.sizes()));
-  CHECK(weight.dtype() == x.dtype(), "expected scalar type ", name_of(x.dtype()), " but found ", name_of(weight.dtype()), ": weight must have the input's dtype");
+  CHECK(weight.ndim() == 1 && weight.numel() == classes, "weight tensor should be defined either for all ", classes,
+        " classes or no classes but got weight tensor of shape: ", shown(weight.sizes()));
+  CHECK(weight.dtype() == x.dtype(), "expected scalar type ", name_of(x.dtype()), " but found ",
+        name_of(weight.dtype()), ": weight must have the input's dtype");
 }
 
 // The factor of each position's gradient, made of ops: g * weight of its class * scale, 0 where the target is ignored.
@@ -212,7 +244,8 @@ Tensor class_factors(const Tensor& g, const Tensor& target, const Tensor& weight
 // -x[target] of log-probabilities (normalized), or of log_softmax(x) without making it.
 Tensor class_loss(const char* name, X x, X target, X weight, int64_t reduction, int64_t ignore, bool normalized) {
   check_classes(name, x, target, weight);
-  CHECK(!(mode.grad && weight.defined() && weight.requires_grad()), name, " is not differentiable with respect to argument 'weight'. This input cannot have requires_grad True");
+  CHECK(!(mode.grad && weight.defined() && weight.requires_grad()), name,
+        " is not differentiable with respect to argument 'weight'. This input cannot have requires_grad True");
   Classes c(x, target, weight, ignore, normalized);
   CrossEntropyCall& call = c.call;
   int64_t positions = call.n * call.space;
@@ -228,8 +261,8 @@ Tensor class_loss(const char* name, X x, X target, X weight, int64_t reduction, 
   if (reduction != None) y = full({}, reduction == Mean ? total / weights : total, x.dtype(), x.device());
   if (!recording(x)) return y;
   double scale = reduction == Mean ? 1 / weights : 1;
-  record(x.ndim() > 2 ? "NllLoss2DBackward0" : "NllLossBackward0", {&x}, {&y}, {{"self", &x}, {"target", &target}, {"weight", &weight}, {"log_sums", &log_sums}},
-         [=](Back& b) {
+  record(x.ndim() > 2 ? "NllLoss2DBackward0" : "NllLossBackward0", {&x}, {&y},
+         {{"self", &x}, {"target", &target}, {"weight", &weight}, {"log_sums", &log_sums}}, [=](Back& b) {
            const Tensor& g = b.grad();
            if (!g.defined() || !b.needs(0)) return;
            Tensor x = b.saved(0), target = b.saved(1), weight = b.saved(2), log_sums = b.saved(3);
@@ -256,7 +289,9 @@ Tensor class_loss(const char* name, X x, X target, X weight, int64_t reduction, 
 }
 
 // Unreduced losses of shapes other than (N, C) and (N, C, H, W) are a view in PyTorch's graph.
-Tensor as_viewed(const Tensor& y, X x, int64_t reduction) { return reduction == None && x.ndim() != 4 && x.ndim() > 2 ? view(y, y.sizes()) : y; }
+Tensor as_viewed(const Tensor& y, X x, int64_t reduction) {
+  return reduction == None && x.ndim() != 4 && x.ndim() > 2 ? view(y, y.sizes()) : y;
+}
 
 Tensor nll_loss(X x, X target, X weight, int64_t reduction, int64_t ignore) {
   return as_viewed(class_loss("nll_loss", x, target, weight, reduction, ignore, true), x, reduction);
@@ -270,10 +305,12 @@ Tensor per_class(const Tensor& weight, const Tensor& x) {
 }
 
 Tensor of_probabilities(X x, Tensor target, X weight, int64_t reduction, double smoothing) {
-  CHECK(is_floating(target.dtype()), "Expected floating point type for target with class probabilities, got torch.", name_of(target.dtype()));
+  CHECK(is_floating(target.dtype()), "Expected floating point type for target with class probabilities, got torch.",
+        name_of(target.dtype()));
   int d = class_dim(x);
   int64_t classes = x.ndim() ? x.sizes()[d] : 1;
-  CHECK(!weight.defined() || (weight.ndim() == 1 && weight.numel() == classes), "cross_entropy: weight tensor should be defined either for all ", classes,
+  CHECK(!weight.defined() || (weight.ndim() == 1 && weight.numel() == classes),
+        "cross_entropy: weight tensor should be defined either for all ", classes,
         " classes or no classes but got weight tensor of shape: ", shown(weight.sizes()));
   Tensor logs = log_softmax(x, x.ndim() ? d : 0);
   if (smoothing > 0) target = target * (1 - smoothing) + smoothing / double(classes);
@@ -324,8 +361,9 @@ Tensor kl_div(X x, X target, int64_t reduction, bool log_target) {
 }
 Tensor soft_margin_loss(X x, X target, int64_t reduction) { return reduce(log1p(exp(-target * x)), reduction); }
 Tensor margin_ranking_loss(X a, X b, X target, double margin, int64_t reduction) {
-  CHECK(a.ndim() == b.ndim() && a.ndim() == target.ndim(), "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: ",
-        shown(a.sizes()), ", input2: ", shown(b.sizes()), ", target: ", shown(target.sizes()));
+  CHECK(a.ndim() == b.ndim() && a.ndim() == target.ndim(),
+        "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: ", shown(a.sizes()),
+        ", input2: ", shown(b.sizes()), ", target: ", shown(target.sizes()));
   return reduce(positive_part(-target * (a - b) + margin), reduction);
 }
 Tensor hinge_embedding_loss(X x, X target, double margin, int64_t reduction) {
@@ -341,11 +379,12 @@ Tensor poisson_nll_loss(X x, X target, bool log_input, bool full, double eps, in
 }
 Tensor cosine_embedding_loss(X a, X b, X target, double margin, int64_t reduction) {
   int d = target.ndim();
-  CHECK(d <= 1 && a.ndim() == d + 1 && same(a.sizes(), b.sizes()), d, "D target tensor expects ", d + 1, "D input tensors of one shape, but found inputs with sizes ",
-        shown(a.sizes()), " and ", shown(b.sizes()));
+  CHECK(d <= 1 && a.ndim() == d + 1 && same(a.sizes(), b.sizes()), d, "D target tensor expects ", d + 1,
+        "D input tensors of one shape, but found inputs with sizes ", shown(a.sizes()), " and ", shown(b.sizes()));
   auto along = [&](const Tensor& x) { return sum(x, Ints{IntVec{d}}); };
   Tensor cosine = along(a * b) / sqrt((along(a * a) + 1e-12) * (along(b * b) + 1e-12));
-  return reduce(where(eq(target, 1), 1 - cosine, 0.0) + where(eq(target, -1), positive_part(cosine - margin), 0.0), reduction);
+  return reduce(where(eq(target, 1), 1 - cosine, 0.0) + where(eq(target, -1), positive_part(cosine - margin), 0.0),
+                reduction);
 }
 
 }  // namespace
@@ -355,26 +394,39 @@ void register_losses() {
 #define PAIR "(Tensor input, Tensor target, int reduction=1"
   op<&mse_loss>("mse_loss" PAIR ") -> Tensor", nn, "(x - y)^2, its mean (reduction 1) or sum (2)");
   op<&l1_loss>("l1_loss" PAIR ") -> Tensor", NN, "|x - y|");
-  op<&smooth_l1_loss>("smooth_l1_loss" PAIR ", float beta=1.0) -> Tensor", nn, "(x - y)^2 / (2 beta) where |x - y| < beta, |x - y| - beta / 2 elsewhere (Girshick 2015)");
-  op<&huber_loss>("huber_loss" PAIR ", float delta=1.0) -> Tensor", nn, "(x - y)^2 / 2 where |x - y| <= delta, delta (|x - y| - delta / 2) elsewhere (Huber 1964)");
+  op<&smooth_l1_loss>("smooth_l1_loss" PAIR ", float beta=1.0) -> Tensor", nn,
+                      "(x - y)^2 / (2 beta) where |x - y| < beta, |x - y| - beta / 2 elsewhere (Girshick 2015)");
+  op<&huber_loss>("huber_loss" PAIR ", float delta=1.0) -> Tensor", nn,
+                  "(x - y)^2 / 2 where |x - y| <= delta, delta (|x - y| - delta / 2) elsewhere (Huber 1964)");
   op<&soft_margin_loss>("soft_margin_loss" PAIR ") -> Tensor", nn, "log(1 + exp(-y x))");
   op<&kl_div>("kl_div" PAIR ", *, bool log_target=False) -> Tensor", Function, "y (log y - x) for log-probabilities x");
 #undef PAIR
-  op<&binary_cross_entropy>("binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, int reduction=1) -> Tensor", nn,
-                            "-(y log x + (1 - y) log(1 - x)) for probabilities x, logarithms cut at -100");
+  op<&binary_cross_entropy>(
+      "binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, int reduction=1) -> Tensor", nn,
+      "-(y log x + (1 - y) log(1 - x)) for probabilities x, logarithms cut at -100");
   op<&binary_cross_entropy_with_logits>(
-      "binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, int reduction=1) -> Tensor", Function,
-      "binary cross entropy of sigmoid(x), without overflow");
+      "binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, int "
+      "reduction=1) -> Tensor",
+      Function, "binary cross entropy of sigmoid(x), without overflow");
 #define CLASS "(Tensor input, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100"
-  for (const char* s : {"nll_loss" CLASS ") -> Tensor", "nll_loss2d" CLASS ") -> Tensor", "nll_loss_nd" CLASS ") -> Tensor"})
+  for (const char* s :
+       {"nll_loss" CLASS ") -> Tensor", "nll_loss2d" CLASS ") -> Tensor", "nll_loss_nd" CLASS ") -> Tensor"})
     op<&nll_loss>(s, nn, "-x[y] of log-probabilities (N, C, ...) and class numbers (N, ...)");
-  op<&cross_entropy_loss>("cross_entropy_loss" CLASS ", float label_smoothing=0.0) -> Tensor", NN, "-log_softmax(x)[y] of scores (N, C, ...) and class numbers or probabilities");
+  op<&cross_entropy_loss>("cross_entropy_loss" CLASS ", float label_smoothing=0.0) -> Tensor", NN,
+                          "-log_softmax(x)[y] of scores (N, C, ...) and class numbers or probabilities");
 #undef CLASS
-  op<&margin_ranking_loss>("margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, int reduction=1) -> Tensor", Function, "max(0, -y (x1 - x2) + margin)");
-  op<&hinge_embedding_loss>("hinge_embedding_loss(Tensor input, Tensor target, float margin=1.0, int reduction=1) -> Tensor", Function, "x where y is 1, max(0, margin - x) where it is -1");
-  op<&cosine_embedding_loss>("cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, int reduction=1) -> Tensor", Function,
-                             "1 - cos(x1, x2) where y is 1, max(0, cos - margin) where it is -1");
-  op<&poisson_nll_loss>("poisson_nll_loss(Tensor input, Tensor target, bool log_input, bool full, float eps, int reduction) -> Tensor", Function, "exp(x) - y x, or x - y log(x + eps)");
+  op<&margin_ranking_loss>(
+      "margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, int reduction=1) -> Tensor",
+      Function, "max(0, -y (x1 - x2) + margin)");
+  op<&hinge_embedding_loss>(
+      "hinge_embedding_loss(Tensor input, Tensor target, float margin=1.0, int reduction=1) -> Tensor", Function,
+      "x where y is 1, max(0, margin - x) where it is -1");
+  op<&cosine_embedding_loss>(
+      "cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, int reduction=1) -> Tensor",
+      Function, "1 - cos(x1, x2) where y is 1, max(0, cos - margin) where it is -1");
+  op<&poisson_nll_loss>(
+      "poisson_nll_loss(Tensor input, Tensor target, bool log_input, bool full, float eps, int reduction) -> Tensor",
+      Function, "exp(x) - y x, or x - y log(x + eps)");
   register_ctc();
   register_distance();
 }

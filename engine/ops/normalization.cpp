@@ -1,7 +1,7 @@
 // Normalisation: batch, group, instance, layer and RMS norm.
 //
-// One kernel forward and one backward for each kind. The backward pass of a backward pass differentiates the same formula
-// made of ops.
+// One kernel forward and one backward for each kind. The backward pass of a backward pass differentiates the same
+// formula made of ops.
 #include "ops/activation.h"
 
 namespace lampas {
@@ -29,17 +29,19 @@ void* address(X t) { return t.defined() ? t.data() : nullptr; }
 Tensor as_type(X t, DType d) { return !t.defined() || t.dtype() == d ? t : to(t, d); }
 
 void check_type(const char* op, X x) {
-  CHECK_KIND(NotImplemented, is_floating(x.dtype()), '"', op, "\" not implemented for 'torch.", name_of(x.dtype()), "': convert the input to a floating dtype");
+  CHECK_KIND(NotImplemented, is_floating(x.dtype()), '"', op, "\" not implemented for 'torch.", name_of(x.dtype()),
+             "': convert the input to a floating dtype");
 }
 // Parameters have the input's type, or float32 with a 16-bit input.
 void check_parameter(const char* op, const char* what, X x, X p) {
   if (!p.defined()) return;
-  CHECK(p.dtype() == x.dtype() || p.dtype() == stat_type(x.dtype()), op, ": mixed dtype (CPU): expect parameter to have scalar type of ",
-        name_of(stat_type(x.dtype())), " with an input of torch.", name_of(x.dtype()), "; ", what, " is torch.", name_of(p.dtype()));
+  CHECK(p.dtype() == x.dtype() || p.dtype() == stat_type(x.dtype()), op,
+        ": mixed dtype (CPU): expect parameter to have scalar type of ", name_of(stat_type(x.dtype())),
+        " with an input of torch.", name_of(x.dtype()), "; ", what, " is torch.", name_of(p.dtype()));
 }
 void check_length(const char* op, const char* what, X p, int64_t channels) {
-  CHECK(!p.defined() || p.numel() == channels, what, " should contain ", channels, " elements not ", p.defined() ? p.numel() : 0, ": ", op,
-        " got an input of ", channels, " channels");
+  CHECK(!p.defined() || p.numel() == channels, what, " should contain ", channels, " elements not ",
+        p.defined() ? p.numel() : 0, ": ", op, " got an input of ", channels, " channels");
 }
 
 // ---- the formula, made of ops ----
@@ -114,7 +116,8 @@ struct BatchNormBackward {
     Tensor x = as_type(input, stat), g = as_type(grad, stat), w = as_type(weight, stat);
     IntVec dims = channel_dims(x);
     Normalized n = training ? normalized(x, dims, eps, true)
-                            : Normalized{(x - per_channel(mean_, x.ndim())) * per_channel(rstd, x.ndim()), per_channel(rstd, x.ndim())};
+                            : Normalized{(x - per_channel(mean_, x.ndim())) * per_channel(rstd, x.ndim()),
+                                         per_channel(rstd, x.ndim())};
     b.set(0, [&] {
       Tensor scaled = w.defined() ? g * per_channel(w, x.ndim()) : g;
       return as_type(training ? through(n, scaled, dims, true) : scaled * n.rstd, input.dtype());
@@ -133,7 +136,8 @@ void move_towards(X running, X value, double momentum, double correction) {
   running.bump_version();
 }
 
-std::tuple<Tensor, Tensor, Tensor> native_batch_norm(X x, X weight, X bias, X running_mean, X running_var, bool training, double momentum, double eps) {
+std::tuple<Tensor, Tensor, Tensor> native_batch_norm(X x, X weight, X bias, X running_mean, X running_var,
+                                                     bool training, double momentum, double eps) {
   constexpr const char* name = "batch_norm";
   check_type(name, x);
   int64_t channels = x.ndim() > 1 ? x.sizes()[1] : 0;
@@ -141,7 +145,8 @@ std::tuple<Tensor, Tensor, Tensor> native_batch_norm(X x, X weight, X bias, X ru
   check_length(name, "running_var", running_var, channels);
   check_length(name, "weight", weight, channels);
   check_length(name, "bias", bias, channels);
-  CHECK(x.ndim() >= 2, name, ": expected an input of at least 2 dimensions (batch and channels), got shape ", shown(x.sizes()));
+  CHECK(x.ndim() >= 2, name, ": expected an input of at least 2 dimensions (batch and channels), got shape ",
+        shown(x.sizes()));
   CHECK(training || running_mean.defined(), "running_mean must be defined in evaluation mode");
   CHECK(training || running_var.defined(), "running_var must be defined in evaluation mode");
   check_parameter(name, "weight", x, weight);
@@ -176,16 +181,19 @@ std::tuple<Tensor, Tensor, Tensor> native_batch_norm(X x, X weight, X bias, X ru
     move_towards(running_var, variance, momentum, double(n) / double(n - 1));
   }
   if (recording(x, weight, bias))
-    record("NativeBatchNormBackward0", {&x, &weight, &bias}, {&y.tensor}, {{"input", &x}, {"weight", &weight}, {"result1", &mean_}, {"result2", &rstd}},
+    record("NativeBatchNormBackward0", {&x, &weight, &bias}, {&y.tensor},
+           {{"input", &x}, {"weight", &weight}, {"result1", &mean_}, {"result2", &rstd}},
            BatchNormBackward{eps, training});
   return {y.tensor, mean_, rstd};
 }
 
-Tensor batch_norm(X x, X weight, X bias, X running_mean, X running_var, bool training, double momentum, double eps, bool) {
+Tensor batch_norm(X x, X weight, X bias, X running_mean, X running_var, bool training, double momentum, double eps,
+                  bool) {
   return std::get<0>(native_batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps));
 }
 
-std::tuple<Tensor, Tensor, Tensor> native_batch_norm_op(X x, X weight, X bias, X running_mean, X running_var, bool training, double momentum, double eps) {
+std::tuple<Tensor, Tensor, Tensor> native_batch_norm_op(X x, X weight, X bias, X running_mean, X running_var,
+                                                        bool training, double momentum, double eps) {
   auto [y, mean_, rstd] = native_batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps);
   int64_t none = 0;
   Tensor nothing = empty(Ints(&none, 1), mean_.dtype(), mean_.device());
@@ -243,11 +251,13 @@ std::tuple<Tensor, Tensor, Tensor> group_norm_parts(X x, int64_t groups, X weigh
   CHECK(x.ndim() >= 2, "Expected at least 2 dimensions for input tensor but received ", x.ndim());
   int64_t channels = x.sizes()[1];
   CHECK(groups > 0, "Expected num groups to be greater than 0, got ", groups);
-  CHECK(channels % groups == 0, "Expected number of channels in input to be divisible by num_groups, but got input of shape ", shown(x.sizes()),
+  CHECK(channels % groups == 0,
+        "Expected number of channels in input to be divisible by num_groups, but got input of shape ", shown(x.sizes()),
         " and num_groups=", groups);
   auto check_vector = [&](const char* what, X p) {
-    CHECK(!p.defined() || (p.ndim() == 1 && p.numel() == channels), "Expected ", what, " to be a vector of size equal to the number of channels in input, but got ",
-          what, " of shape ", shown(p.defined() ? p.sizes() : Ints()), " and input of shape ", shown(x.sizes()));
+    CHECK(!p.defined() || (p.ndim() == 1 && p.numel() == channels), "Expected ", what,
+          " to be a vector of size equal to the number of channels in input, but got ", what, " of shape ",
+          shown(p.defined() ? p.sizes() : Ints()), " and input of shape ", shown(x.sizes()));
     check_parameter("group_norm", what, x, p);
   };
   check_vector("weight", weight);
@@ -255,25 +265,40 @@ std::tuple<Tensor, Tensor, Tensor> group_norm_parts(X x, int64_t groups, X weigh
   check_type("group_norm", x);
   Laid in = laid(x), y = empty_laid(x.sizes(), x.dtype(), x.device(), in.order, in.by_strides);
   int64_t sizes[2] = {x.sizes()[0], groups};
-  Tensor w = as_stat(weight, x.dtype()), b = as_stat(bias, x.dtype()), mean_ = zeros(sizes, stat_type(x.dtype()), x.device()), rstd = zeros_like(mean_);
-  NormCall call{.type = x.dtype(), .x = in.data(), .weight = address(w), .bias = address(b), .eps = eps, .y = y.data(), .mean = mean_.data(), .rstd = rstd.data()};
+  Tensor w = as_stat(weight, x.dtype()), b = as_stat(bias, x.dtype()),
+         mean_ = zeros(sizes, stat_type(x.dtype()), x.device()), rstd = zeros_like(mean_);
+  NormCall call{.type = x.dtype(),
+                .x = in.data(),
+                .weight = address(w),
+                .bias = address(b),
+                .eps = eps,
+                .y = y.data(),
+                .mean = mean_.data(),
+                .rstd = rstd.data()};
   call.shape = channel_shape(x, in.order);
   call.groups = groups;
   run(norm_kernels(x).channels, call, x.numel());
   if (recording(x, weight, bias))
-    record("NativeGroupNormBackward0", {&x, &weight, &bias}, {&y.tensor}, {{"input", &x}, {"weight", &weight}, {"result1", &mean_}, {"result2", &rstd}},
+    record("NativeGroupNormBackward0", {&x, &weight, &bias}, {&y.tensor},
+           {{"input", &x}, {"weight", &weight}, {"result1", &mean_}, {"result2", &rstd}},
            GroupNormBackward{groups, eps});
   return {y.tensor, mean_, rstd};
 }
-Tensor group_norm(X x, int64_t groups, X weight, X bias, double eps, bool) { return std::get<0>(group_norm_parts(x, groups, weight, bias, eps)); }
-std::tuple<Tensor, Tensor, Tensor> native_group_norm(X x, X weight, X bias, int64_t, int64_t, int64_t, int64_t groups, double eps) {
+Tensor group_norm(X x, int64_t groups, X weight, X bias, double eps, bool) {
+  return std::get<0>(group_norm_parts(x, groups, weight, bias, eps));
+}
+std::tuple<Tensor, Tensor, Tensor> native_group_norm(X x, X weight, X bias, int64_t, int64_t, int64_t, int64_t groups,
+                                                     double eps) {
   return group_norm_parts(x, groups, weight, bias, eps);
 }
 
 // Batch norm of every sample by itself: group norm with one channel in a group, or with the running statistics.
-Tensor instance_norm(X x, X weight, X bias, X running_mean, X running_var, bool use_input_stats, double momentum, double eps, bool) {
-  CHECK(use_input_stats || (running_mean.defined() && running_var.defined()), "Expected running_mean and running_var to be defined when use_input_stats is false");
-  CHECK(x.ndim() >= 2, "instance_norm: expected an input of at least 2 dimensions (batch and channels), got shape ", shown(x.sizes()));
+Tensor instance_norm(X x, X weight, X bias, X running_mean, X running_var, bool use_input_stats, double momentum,
+                     double eps, bool) {
+  CHECK(use_input_stats || (running_mean.defined() && running_var.defined()),
+        "Expected running_mean and running_var to be defined when use_input_stats is false");
+  CHECK(x.ndim() >= 2, "instance_norm: expected an input of at least 2 dimensions (batch and channels), got shape ",
+        shown(x.sizes()));
   int64_t channels = x.sizes()[1];
   check_length("instance_norm", "running_mean", running_mean, channels);
   check_length("instance_norm", "running_var", running_var, channels);
@@ -306,7 +331,12 @@ struct RowNormBackward {
     Tensor in = contiguous(x), gy = contiguous(g), w = as_stat(weight, x.dtype()), gx, gw, gb;
     DType stat = stat_type(x.dtype());
     Ints shape = x.sizes().last(size_t(trailing));
-    NormCall call{.type = x.dtype(), .x = in.data(), .gy = gy.data(), .weight = address(w), .mean = address(mean_), .rstd = rstd.data()};
+    NormCall call{.type = x.dtype(),
+                  .x = in.data(),
+                  .gy = gy.data(),
+                  .weight = address(w),
+                  .mean = address(mean_),
+                  .rstd = rstd.data()};
     call.n = product(shape);
     call.rows = call.n ? x.numel() / call.n : 0;
     if (b.needs(0)) gx = empty_like(x), call.gx = gx.data();
@@ -333,11 +363,16 @@ struct RowNormBackward {
   }
 };
 
-std::tuple<Tensor, Tensor, Tensor> row_norm(const char* name, X x, Ints shape, X weight, X bias, double eps, bool centered) {
+std::tuple<Tensor, Tensor, Tensor> row_norm(const char* name, X x, Ints shape, X weight, X bias, double eps,
+                                            bool centered) {
   int n = x.ndim(), k = int(shape.size());
-  CHECK(k >= 1, "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = ", shown(shape));
+  CHECK(k >= 1,
+        "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
+        "normalized_shape = ",
+        shown(shape));
   auto check_shape = [&](const char* what, X p) {
-    CHECK(!p.defined() || same(p.sizes(), shape), "Expected ", what, " to be of same shape as normalized_shape, but got ", what, " of shape ",
+    CHECK(!p.defined() || same(p.sizes(), shape), "Expected ", what,
+          " to be of same shape as normalized_shape, but got ", what, " of shape ",
           shown(p.defined() ? p.sizes() : Ints()), " and normalized_shape = ", shown(shape));
     check_parameter(name, what, x, p);
   };
@@ -347,8 +382,9 @@ std::tuple<Tensor, Tensor, Tensor> row_norm(const char* name, X x, Ints shape, X
     std::ostringstream wanted;
     wanted << "[*";
     for (int64_t d : shape) wanted << ", " << d;
-    fail("Given normalized_shape=", shown(shape), ", expected input with shape ", wanted.str(), "], but got input of size", shown(x.sizes()), "; normalized_shape=",
-         n >= k ? text(shown(x.sizes().last(size_t(k)))) : text(shown(x.sizes())), " would fit");
+    fail("Given normalized_shape=", shown(shape), ", expected input with shape ", wanted.str(),
+         "], but got input of size", shown(x.sizes()),
+         "; normalized_shape=", n >= k ? text(shown(x.sizes().last(size_t(k)))) : text(shown(x.sizes())), " would fit");
   }
   check_type(name, x);
   Tensor in;
@@ -361,29 +397,46 @@ std::tuple<Tensor, Tensor, Tensor> row_norm(const char* name, X x, Ints shape, X
   for (int d = n - k; d < n; d++) sizes[d] = 1;
   if (centered) mean_ = empty(sizes, stat_type(x.dtype()), x.device());
   rstd = empty(sizes, stat_type(x.dtype()), x.device());
-  NormCall call{.type = x.dtype(), .x = in.data(), .weight = address(w), .bias = address(b), .eps = eps, .y = y.data(), .mean = address(mean_), .rstd = rstd.data()};
+  NormCall call{.type = x.dtype(),
+                .x = in.data(),
+                .weight = address(w),
+                .bias = address(b),
+                .eps = eps,
+                .y = y.data(),
+                .mean = address(mean_),
+                .rstd = rstd.data()};
   call.n = product(shape);
   call.rows = call.n ? x.numel() / call.n : 0;
   run(norm_kernels(x).rows, call, x.numel());
   if (recording(x, weight, bias)) {
     if (centered)
-      record("NativeLayerNormBackward0", {&x, &weight, &bias}, {&y}, {{"input", &x}, {"weight", &weight}, {"result1", &mean_}, {"result2", &rstd}}, RowNormBackward{k, eps, centered});
+      record("NativeLayerNormBackward0", {&x, &weight, &bias}, {&y},
+             {{"input", &x}, {"weight", &weight}, {"result1", &mean_}, {"result2", &rstd}},
+             RowNormBackward{k, eps, centered});
     else
-      record("FusedRmsNormBackward0", {&x, &weight}, {&y}, {{"input", &x}, {"weight", &weight}, {"mean", &kNone}, {"result1", &rstd}}, RowNormBackward{k, eps, centered});
+      record("FusedRmsNormBackward0", {&x, &weight}, {&y},
+             {{"input", &x}, {"weight", &weight}, {"mean", &kNone}, {"result1", &rstd}},
+             RowNormBackward{k, eps, centered});
   }
   return {y, mean_, rstd};
 }
 
-Tensor layer_norm(X x, Ints shape, X weight, X bias, double eps, bool) { return std::get<0>(row_norm("layer_norm", x, shape, weight, bias, eps, true)); }
+Tensor layer_norm(X x, Ints shape, X weight, X bias, double eps, bool) {
+  return std::get<0>(row_norm("layer_norm", x, shape, weight, bias, eps, true));
+}
 std::tuple<Tensor, Tensor, Tensor> native_layer_norm(X x, Ints shape, X weight, X bias, double eps) {
   return row_norm("native_layer_norm", x, shape, weight, bias, eps, true);
 }
 double epsilon(DType d) {
   switch (d) {
-    case DType::Float64: return 2.220446049250313e-16;
-    case DType::Float16: return 0.0009765625;
-    case DType::BFloat16: return 0.0078125;
-    default: return 1.1920928955078125e-07;
+    case DType::Float64:
+      return 2.220446049250313e-16;
+    case DType::Float16:
+      return 0.0009765625;
+    case DType::BFloat16:
+      return 0.0078125;
+    default:
+      return 1.1920928955078125e-07;
   }
 }
 Tensor rms_norm(X x, Ints shape, X weight, std::optional<double> eps) {
@@ -394,25 +447,39 @@ Tensor rms_norm(X x, Ints shape, X weight, std::optional<double> eps) {
 }  // namespace
 
 void register_normalization() {
-  op<&batch_norm>("batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, "
-                  "bool cudnn_enabled) -> Tensor",
-                  Function, "(x - mean) / sqrt(var + eps) * weight + bias for every channel");
-  op<&native_batch_norm_op>("native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, "
-                            "float eps) -> (Tensor, Tensor, Tensor)",
-                            Function, "batch_norm with the batch's mean and 1 / standard deviation");
-  op<&layer_norm>("layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, bool cudnn_enable=True) -> Tensor",
-                  Function, "(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions");
-  op<&native_layer_norm>("native_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor)", Function,
-                         "layer_norm with every row's mean and 1 / standard deviation");
-  op<&group_norm>("group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, bool cudnn_enabled=True) -> Tensor", Function,
-                  "every sample's channels normalised in groups");
-  op<&native_group_norm>("native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int N, int C, int HxW, int group, float eps) -> (Tensor, Tensor, Tensor)",
-                         Function, "group_norm with every group's mean and 1 / standard deviation");
-  op<&instance_norm>("instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool use_input_stats, float momentum, "
-                     "float eps, bool cudnn_enabled) -> Tensor",
-                     Function, "batch_norm of every sample by itself");
-  op<&rms_norm>("rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor", Function,
-                "x / sqrt(mean(x^2) + eps) * weight over the last dimensions");
+  op<&batch_norm>(
+      "batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool "
+      "training, float momentum, float eps, "
+      "bool cudnn_enabled) -> Tensor",
+      Function, "(x - mean) / sqrt(var + eps) * weight + bias for every channel");
+  op<&native_batch_norm_op>(
+      "native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool "
+      "training, float momentum, "
+      "float eps) -> (Tensor, Tensor, Tensor)",
+      Function, "batch_norm with the batch's mean and 1 / standard deviation");
+  op<&layer_norm>(
+      "layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, bool "
+      "cudnn_enable=True) -> Tensor",
+      Function, "(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions");
+  op<&native_layer_norm>(
+      "native_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, "
+      "Tensor, Tensor)",
+      Function, "layer_norm with every row's mean and 1 / standard deviation");
+  op<&group_norm>(
+      "group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, bool "
+      "cudnn_enabled=True) -> Tensor",
+      Function, "every sample's channels normalised in groups");
+  op<&native_group_norm>(
+      "native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int N, int C, int HxW, int group, float eps) -> "
+      "(Tensor, Tensor, Tensor)",
+      Function, "group_norm with every group's mean and 1 / standard deviation");
+  op<&instance_norm>(
+      "instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool "
+      "use_input_stats, float momentum, "
+      "float eps, bool cudnn_enabled) -> Tensor",
+      Function, "batch_norm of every sample by itself");
+  op<&rms_norm>("rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
+                Function, "x / sqrt(mean(x^2) + eps) * weight over the last dimensions");
 }
 
 }  // namespace lampas

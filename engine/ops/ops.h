@@ -21,7 +21,7 @@ Tensor clone(const Tensor& t, std::optional<MemoryFormat> format = std::nullopt)
 Tensor contiguous(const Tensor& t, std::optional<MemoryFormat> format = std::nullopt);
 Tensor to(const Tensor& t, DType dtype);
 Tensor copy_(const Tensor& t, const Tensor& from, bool non_blocking = false);  // recorded
-void add_in_place(const Tensor& t, const Tensor& g);                          // raw accumulation, bumps the version
+void add_in_place(const Tensor& t, const Tensor& g);                           // raw accumulation, bumps the version
 bool has_nan(const Tensor& t);
 Scalar item(const Tensor& t);
 
@@ -29,7 +29,8 @@ Scalar item(const Tensor& t);
 Tensor add(const Operand& a, const Operand& b, const Scalar& alpha = 1, const Out& out = {});
 Tensor sub(const Operand& a, const Operand& b, const Scalar& alpha = 1, const Out& out = {});
 Tensor mul(const Operand& a, const Operand& b, const Out& out = {});
-Tensor div(const Operand& a, const Operand& b, std::optional<std::string_view> rounding_mode = std::nullopt, const Out& out = {});
+Tensor div(const Operand& a, const Operand& b, std::optional<std::string_view> rounding_mode = std::nullopt,
+           const Out& out = {});
 Tensor pow(const Operand& a, const Operand& b, const Out& out = {});
 Tensor remainder(const Operand& a, const Operand& b, const Out& out = {});
 Tensor fmod(const Operand& a, const Operand& b, const Out& out = {});
@@ -107,10 +108,13 @@ Tensor select(const Tensor& x, int64_t dim, int64_t index);
 Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step = 1);
 Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length);
 Tensor as_strided(const Tensor& x, Ints sizes, Ints strides, std::optional<int64_t> offset = std::nullopt);
-Tensor as_strided_backward(const Tensor& g, Ints base_sizes, Ints base_strides, int64_t base_offset, Ints sizes, Ints strides, int64_t offset);
-Tensor as_strided_scatter(const Tensor& x, const Tensor& src, Ints sizes, Ints strides, std::optional<int64_t> offset = std::nullopt);
+Tensor as_strided_backward(const Tensor& g, Ints base_sizes, Ints base_strides, int64_t base_offset, Ints sizes,
+                           Ints strides, int64_t offset);
+Tensor as_strided_scatter(const Tensor& x, const Tensor& src, Ints sizes, Ints strides,
+                          std::optional<int64_t> offset = std::nullopt);
 Tensor select_scatter(const Tensor& x, const Tensor& src, int64_t dim, int64_t index);
-Tensor slice_scatter(const Tensor& x, const Tensor& src, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step);
+Tensor slice_scatter(const Tensor& x, const Tensor& src, int64_t dim, std::optional<int64_t> start,
+                     std::optional<int64_t> end, int64_t step);
 Tensor cat(const std::vector<Tensor>& tensors, int64_t dim = 0, const Out& out = {});
 Tensor stack(const std::vector<Tensor>& tensors, int64_t dim = 0, const Out& out = {});
 std::vector<Tensor> split(const Tensor& x, Ints sizes, int64_t dim);
@@ -137,7 +141,8 @@ Tensor softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = std::n
 Tensor log_softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = std::nullopt);
 std::tuple<Tensor, Tensor> sort(const Tensor& x, int64_t dim = -1, bool descending = false, bool stable = false);
 // Records an op that picks elements of x along `dim`: the gradient goes back to where `indices` says.
-void record_selection(const char* node, const Tensor& x, int64_t dim, bool keepdim, const Tensor& values, const Tensor& indices);
+void record_selection(const char* node, const Tensor& x, int64_t dim, bool keepdim, const Tensor& values,
+                      const Tensor& indices);
 
 // ---- products ----
 Tensor matmul(const Tensor& a, const Tensor& b, const Out& out = {});

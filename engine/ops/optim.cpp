@@ -41,7 +41,8 @@ class Step {
     }
   }
 
-  template <class Options> void run(void (*kernel)(DType, cpu::OptimTensors, const Options&), const Options& options) {
+  template <class Options>
+  void run(void (*kernel)(DType, cpu::OptimTensors, const Options&), const Options& options) {
     // As a rule one type; parameters of several are moved type by type.
     for (DType d : {DType::Float32, DType::Float64, DType::BFloat16, DType::Float16}) {
       size_t count = std::count(dtypes_.begin(), dtypes_.end(), d);
@@ -62,7 +63,8 @@ class Step {
 
  private:
   static void check_like(const char* rule, const char* what, const Tensor& t, const Tensor& p) {
-    CHECK(is_inexact(p.dtype()), rule, ": parameters must be floating point or complex, but one is ", name_of(p.dtype()));
+    CHECK(is_inexact(p.dtype()), rule, ": parameters must be floating point or complex, but one is ",
+          name_of(p.dtype()));
     CHECK(t.dtype() == p.dtype() && t.device() == p.device(), rule, ": a parameter is ", name_of(p.dtype()), " on ",
           name_of(p.device()), ", but its ", what, " is ", name_of(t.dtype()), " on ", name_of(t.device()),
           "; move the model before making the optimizer");
@@ -80,7 +82,8 @@ class Step {
 
   // t with the elements in the order of the dense parameter p, or in plain order: itself, or a copy.
   const Tensor& readable(const Tensor& t, const Tensor& p, bool dense) {
-    if (dense ? same(t.strides(), p.strides()) || (t.is_contiguous() && p.is_contiguous()) : t.is_contiguous()) return t;
+    if (dense ? same(t.strides(), p.strides()) || (t.is_contiguous() && p.is_contiguous()) : t.is_contiguous())
+      return t;
     Tensor copy = dense ? empty_strided(p.sizes(), p.strides(), t.dtype()) : empty(t.sizes(), t.dtype());
     copy_data(copy, t);
     return copies_.emplace_back(std::move(copy));
@@ -117,8 +120,8 @@ void rmsprop_(const Tensors& params, const Tensors& grads, const Tensors& states
   step.run(cpu::rmsprop, cpu::RmspropOptions{lr, alpha, eps, weight_decay, momentum, centered, maximize});
 }
 
-void adagrad_(const Tensors& params, const Tensors& grads, const Tensors& states, double lr, double lr_decay, double eps,
-              double weight_decay, bool maximize) {
+void adagrad_(const Tensors& params, const Tensors& grads, const Tensors& states, double lr, double lr_decay,
+              double eps, double weight_decay, bool maximize) {
   Step step("Adagrad", params, grads, states, 1, true);
   step.run(cpu::adagrad, cpu::AdagradOptions{lr, lr_decay, eps, weight_decay, maximize});
 }
@@ -126,19 +129,25 @@ void adagrad_(const Tensors& params, const Tensors& grads, const Tensors& states
 }  // namespace
 
 void register_optim_ops() {
-  op<sgd_>("optim_sgd_(Tensor[] params, Tensor[] grads, Tensor[] buffers, float lr, float momentum, float dampening, "
-           "float weight_decay, bool nesterov, bool maximize, bool first_step) -> ()", Private,
-           "One step of lampas.optim.SGD.");
-  op<adam_>("optim_adam_(Tensor[] params, Tensor[] grads, Tensor[] states, float lr, float beta1, float beta2, "
-            "float eps, float weight_decay, bool decoupled, bool amsgrad, bool maximize) -> ()", Private,
-            "One step of lampas.optim.Adam and AdamW; states: exp_avg, exp_avg_sq, max_exp_avg_sq if amsgrad, step.");
-  op<rmsprop_>("optim_rmsprop_(Tensor[] params, Tensor[] grads, Tensor[] states, float lr, float alpha, float eps, "
-               "float weight_decay, float momentum, bool centered, bool maximize) -> ()", Private,
-               "One step of lampas.optim.RMSprop; states: square_avg, grad_avg if centered, momentum_buffer if "
-               "momentum, step.");
-  op<adagrad_>("optim_adagrad_(Tensor[] params, Tensor[] grads, Tensor[] states, float lr, float lr_decay, float eps, "
-               "float weight_decay, bool maximize) -> ()", Private,
-               "One step of lampas.optim.Adagrad; states: sum, step.");
+  op<sgd_>(
+      "optim_sgd_(Tensor[] params, Tensor[] grads, Tensor[] buffers, float lr, float momentum, float dampening, "
+      "float weight_decay, bool nesterov, bool maximize, bool first_step) -> ()",
+      Private, "One step of lampas.optim.SGD.");
+  op<adam_>(
+      "optim_adam_(Tensor[] params, Tensor[] grads, Tensor[] states, float lr, float beta1, float beta2, "
+      "float eps, float weight_decay, bool decoupled, bool amsgrad, bool maximize) -> ()",
+      Private,
+      "One step of lampas.optim.Adam and AdamW; states: exp_avg, exp_avg_sq, max_exp_avg_sq if amsgrad, step.");
+  op<rmsprop_>(
+      "optim_rmsprop_(Tensor[] params, Tensor[] grads, Tensor[] states, float lr, float alpha, float eps, "
+      "float weight_decay, float momentum, bool centered, bool maximize) -> ()",
+      Private,
+      "One step of lampas.optim.RMSprop; states: square_avg, grad_avg if centered, momentum_buffer if "
+      "momentum, step.");
+  op<adagrad_>(
+      "optim_adagrad_(Tensor[] params, Tensor[] grads, Tensor[] states, float lr, float lr_decay, float eps, "
+      "float weight_decay, bool maximize) -> ()",
+      Private, "One step of lampas.optim.Adagrad; states: sum, step.");
 }
 
 }  // namespace lampas

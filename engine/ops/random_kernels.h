@@ -11,7 +11,8 @@ namespace lampas {
 struct RandomKernels {
   void (*uniform)(void* out, DType dtype, int64_t n, double from, double to, Generator& generator);
   void (*normal)(void* out, DType dtype, int64_t n, double mean, double std, Generator& generator, bool contiguous);
-  void (*random_from_to)(void* out, DType dtype, int64_t n, int64_t from, std::optional<int64_t> to, Generator& generator);
+  void (*random_from_to)(void* out, DType dtype, int64_t n, int64_t from, std::optional<int64_t> to,
+                         Generator& generator);
   void (*random_full)(void* out, DType dtype, int64_t n, Generator& generator);
   void (*randperm)(void* out, DType dtype, int64_t n, Generator& generator);
   void (*bernoulli)(void* out, DType dtype, int64_t n, double p, Generator& generator);

@@ -14,8 +14,10 @@ using Dtype = std::optional<DType>;
 IntVec reduced_sizes(const Tensor& x, uint64_t mask, bool keepdim) {
   IntVec sizes;
   for (int d = 0; d < x.ndim(); d++) {
-    if (!(mask >> d & 1)) sizes.push_back(x.sizes()[d]);
-    else if (keepdim) sizes.push_back(1);
+    if (!(mask >> d & 1))
+      sizes.push_back(x.sizes()[d]);
+    else if (keepdim)
+      sizes.push_back(1);
   }
   return sizes;
 }
@@ -48,8 +50,18 @@ Tensor run(const Request& r, const Tensor& x, uint64_t mask, bool keepdim) {
   IntVec deferred;
   bool plain = x.order() == Order::Plain;
   if (!plain) deferred = physical_strides(x);
-  ReduceCall call{r.op, r.compute, x.dtype(), r.type, x.ndim(), x->sizes.data(), plain ? x->strides.data() : deferred.data(), mask, x.raw_data(),
-                  r.values ? y.data() : nullptr, r.second ? r.second->data() : nullptr, r.p};
+  ReduceCall call{r.op,
+                  r.compute,
+                  x.dtype(),
+                  r.type,
+                  x.ndim(),
+                  x->sizes.data(),
+                  plain ? x->strides.data() : deferred.data(),
+                  mask,
+                  x.raw_data(),
+                  r.values ? y.data() : nullptr,
+                  r.second ? r.second->data() : nullptr,
+                  r.p};
   kernels(x.device()).reduce(call);
   return y;
 }
@@ -68,20 +80,24 @@ Tensor cast_gradient(const Tensor& g, DType type) {
 }
 
 void need_no_complex(const char* op, const Tensor& x, bool whole = true) {
-  if (!whole) CHECK(!is_complex(x.dtype()), op, "(): does not support complex inputs, got torch.", name_of(x.dtype()), "; use its abs(), real or imag");
-  CHECK_KIND(NotImplemented, !is_complex(x.dtype()), op, "(): complex numbers have no order, and the input is torch.", name_of(x.dtype()),
-             "; reduce its abs(), real or imag instead");
+  if (!whole)
+    CHECK(!is_complex(x.dtype()), op, "(): does not support complex inputs, got torch.", name_of(x.dtype()),
+          "; use its abs(), real or imag");
+  CHECK_KIND(NotImplemented, !is_complex(x.dtype()), op, "(): complex numbers have no order, and the input is torch.",
+             name_of(x.dtype()), "; reduce its abs(), real or imag instead");
 }
 
 // Extremes have no value for nothing at all.
 void need_elements(const char* op, const Tensor& x, uint64_t mask, bool named, ErrorKind kind = ErrorKind::Runtime) {
   if (!named) {
-    if (x.numel() == 0) fail(kind, op, "(): the input of shape ", shown(x.sizes()), " is empty and has no extreme; choose a 'dim' that is not empty");
+    if (x.numel() == 0)
+      fail(kind, op, "(): the input of shape ", shown(x.sizes()),
+           " is empty and has no extreme; choose a 'dim' that is not empty");
     return;
   }
   for (int d = 0; d < x.ndim(); d++)
-    CHECK_KIND(Index, !(mask >> d & 1) || x.sizes()[d] != 0, op, "(): Expected reduction dim ", d, " to have non-zero size, but the input has shape ",
-               shown(x.sizes()));
+    CHECK_KIND(Index, !(mask >> d & 1) || x.sizes()[d] != 0, op, "(): Expected reduction dim ", d,
+               " to have non-zero size, but the input has shape ", shown(x.sizes()));
 }
 
 // ---- sums
@@ -106,7 +122,9 @@ Tensor total(Rd op, const Tensor& input, Ints dims, bool keepdim, DType type, co
   return y;
 }
 
-DType sum_type(const Tensor& x, Dtype dtype) { return dtype ? *dtype : is_integral(x.dtype()) ? DType::Int64 : x.dtype(); }
+DType sum_type(const Tensor& x, Dtype dtype) {
+  return dtype ? *dtype : is_integral(x.dtype()) ? DType::Int64 : x.dtype();
+}
 
 }  // namespace
 
@@ -123,7 +141,9 @@ Tensor mean_over(const Tensor& x, Ints dims, bool keepdim, Dtype dtype, const ch
 }
 }  // namespace
 
-Tensor mean(const Tensor& x, Ints dims, bool keepdim, Dtype dtype) { return mean_over(x, dims, keepdim, dtype, "MeanBackward1"); }
+Tensor mean(const Tensor& x, Ints dims, bool keepdim, Dtype dtype) {
+  return mean_over(x, dims, keepdim, dtype, "MeanBackward1");
+}
 
 Tensor sum_to(const Tensor& x, Ints sizes) {
   if (same(x.sizes(), sizes)) return x;
@@ -137,13 +157,16 @@ Tensor sum_to(const Tensor& x, Ints sizes) {
 
 namespace {
 
-Tensor sum_all(const Tensor& x, Dtype dtype) { return total(Rd::Sum, x, {}, false, sum_type(x, dtype), "SumBackward0"); }
+Tensor sum_all(const Tensor& x, Dtype dtype) {
+  return total(Rd::Sum, x, {}, false, sum_type(x, dtype), "SumBackward0");
+}
 Tensor mean_all(const Tensor& x, Dtype dtype) { return mean_over(x, {}, false, dtype, "MeanBackward0"); }
 
 Tensor nansum(const Tensor& x, Ints dims, bool keepdim, Dtype dtype) {
   CHECK(!is_complex(x.dtype()), "nansum(): complex inputs are not supported, got torch.", name_of(x.dtype()));
   DType type = sum_type(x, dtype);
-  return is_floating(type) ? total(Rd::NanSum, x, dims, keepdim, type, "NansumBackward0") : sum(x, dims, keepdim, dtype);
+  return is_floating(type) ? total(Rd::NanSum, x, dims, keepdim, type, "NansumBackward0")
+                           : sum(x, dims, keepdim, dtype);
 }
 
 Tensor nanmean(const Tensor& x, Ints dims, bool keepdim, Dtype dtype) {
@@ -152,7 +175,9 @@ Tensor nanmean(const Tensor& x, Ints dims, bool keepdim, Dtype dtype) {
   return nansum(x, dims, keepdim, dtype) / numbers;
 }
 
-Tensor count_nonzero(const Tensor& x, Ints dims) { return run({Rd::CountNonzero, DType::Bool, DType::Int64}, x, dim_mask(dims, x.ndim()), false); }
+Tensor count_nonzero(const Tensor& x, Ints dims) {
+  return run({Rd::CountNonzero, DType::Bool, DType::Int64}, x, dim_mask(dims, x.ndim()), false);
+}
 
 // ---- products
 
@@ -166,12 +191,20 @@ Tensor others_product(const Tensor& x, int64_t dim) {
   return before * after;
 }
 
-bool has_zero(const Tensor& x) { return !x.is_meta() && item(run({Rd::All, DType::Bool, DType::Bool}, x, dim_mask({}, x.ndim()), false)).to_bool() == false; }
+bool has_zero(const Tensor& x) {
+  return !x.is_meta() &&
+         item(run({Rd::All, DType::Bool, DType::Bool}, x, dim_mask({}, x.ndim()), false)).to_bool() == false;
+}
 
 Tensor prod_over(const Tensor& input, uint64_t mask, bool keepdim, Dtype dtype, const char* node) {
   DType type = sum_type(input, dtype);
   Tensor y = type == DType::Bool ? run({Rd::All, DType::Bool, DType::Bool}, input, mask, keepdim)
-                                 : run({Rd::Prod, is_complex(type) ? DType::Complex128 : is_inexact(type) ? DType::Float64 : DType::Int64, type}, input, mask, keepdim);
+                                 : run({Rd::Prod,
+                                        is_complex(type)   ? DType::Complex128
+                                        : is_inexact(type) ? DType::Float64
+                                                           : DType::Int64,
+                                        type},
+                                       input, mask, keepdim);
   if (recording(input))
     record(node, {&input}, {&y}, {{"self", &input}, {"result", &y}}, [mask](Back& b) {
       if (!b.grad().defined()) return;
@@ -181,17 +214,23 @@ Tensor prod_over(const Tensor& input, uint64_t mask, bool keepdim, Dtype dtype, 
         bool one_dim = (mask & (mask - 1)) == 0;
         if (x.numel() == 0) return zeros_like(x);
         Tensor dx;
-        if (!has_zero(x)) dx = keep(y, x.sizes(), mask) / x;
-        else if (x.ndim() == 0) dx = ones_like(x);
-        else if (one_dim) dx = others_product(x, std::countr_zero(mask));
-        else dx = reshape(others_product(reshape(x, IntVec{x.numel()}), 0), x.sizes());
+        if (!has_zero(x))
+          dx = keep(y, x.sizes(), mask) / x;
+        else if (x.ndim() == 0)
+          dx = ones_like(x);
+        else if (one_dim)
+          dx = others_product(x, std::countr_zero(mask));
+        else
+          dx = reshape(others_product(reshape(x, IntVec{x.numel()}), 0), x.sizes());
         return cast_gradient(g * conj(dx), x.dtype());
       });
     });
   return y;
 }
 
-Tensor prod_all(const Tensor& x, Dtype dtype) { return prod_over(x, dim_mask({}, x.ndim()), false, dtype, "ProdBackward0"); }
+Tensor prod_all(const Tensor& x, Dtype dtype) {
+  return prod_over(x, dim_mask({}, x.ndim()), false, dtype, "ProdBackward0");
+}
 Tensor prod_dim(const Tensor& x, int64_t dim, bool keepdim, Dtype dtype) {
   return prod_over(x, uint64_t(1) << wrap_dim(dim, x.ndim()), keepdim, dtype, "ProdBackward1");
 }
@@ -278,7 +317,8 @@ Tensor amax(const Tensor& x, Ints dims, bool keepdim) {
 }
 
 // Records an op that picks one element of each row along `dim`: the gradient goes back to where `indices` says.
-void record_selection(const char* node, const Tensor& x, int64_t dim, bool keepdim, const Tensor& values, const Tensor& indices) {
+void record_selection(const char* node, const Tensor& x, int64_t dim, bool keepdim, const Tensor& values,
+                      const Tensor& indices) {
   if (!recording(x)) return;
   record(node, {&x}, {&values}, {{"indices", &indices}}, [dim, keepdim, sizes = IntVec(x.sizes())](Back& b) {
     if (!b.grad().defined()) return;
@@ -292,7 +332,8 @@ void record_selection(const char* node, const Tensor& x, int64_t dim, bool keepd
 
 namespace {
 
-std::tuple<Tensor, Tensor> extreme_along(Rd op, const char* name, const char* node, const Tensor& x, int64_t dim, bool keepdim) {
+std::tuple<Tensor, Tensor> extreme_along(Rd op, const char* name, const char* node, const Tensor& x, int64_t dim,
+                                         bool keepdim) {
   need_no_complex(name, x, false);
   int d = wrap_dim(dim, x.ndim());
   uint64_t mask = uint64_t(1) << d;
@@ -302,11 +343,16 @@ std::tuple<Tensor, Tensor> extreme_along(Rd op, const char* name, const char* no
   record_selection(node, x, d, keepdim, y, where);
   return {y, where};
 }
-std::tuple<Tensor, Tensor> max_dim(const Tensor& x, int64_t dim, bool keepdim) { return extreme_along(Rd::ArgMax, "max", "MaxBackward0", x, dim, keepdim); }
-std::tuple<Tensor, Tensor> min_dim(const Tensor& x, int64_t dim, bool keepdim) { return extreme_along(Rd::ArgMin, "min", "MinBackward0", x, dim, keepdim); }
+std::tuple<Tensor, Tensor> max_dim(const Tensor& x, int64_t dim, bool keepdim) {
+  return extreme_along(Rd::ArgMax, "max", "MaxBackward0", x, dim, keepdim);
+}
+std::tuple<Tensor, Tensor> min_dim(const Tensor& x, int64_t dim, bool keepdim) {
+  return extreme_along(Rd::ArgMin, "min", "MinBackward0", x, dim, keepdim);
+}
 
 Tensor position(Rd op, const char* name, const Tensor& x, std::optional<int64_t> dim, bool keepdim) {
-  CHECK(!is_complex(x.dtype()) && x.dtype() != DType::Bool, name, "(): torch.", name_of(x.dtype()), " inputs are not supported");
+  CHECK(!is_complex(x.dtype()) && x.dtype() != DType::Bool, name, "(): torch.", name_of(x.dtype()),
+        " inputs are not supported");
   uint64_t mask = dim ? uint64_t(1) << wrap_dim(*dim, x.ndim()) : dim_mask({}, x.ndim());
   need_elements(name, x, mask, dim.has_value(), ErrorKind::Index);
   Tensor where;
@@ -314,7 +360,9 @@ Tensor position(Rd op, const char* name, const Tensor& x, std::optional<int64_t>
   run(r, x, mask, keepdim);
   return where;
 }
-Tensor argmin(const Tensor& x, std::optional<int64_t> dim, bool keepdim) { return position(Rd::ArgMin, "argmin", x, dim, keepdim); }
+Tensor argmin(const Tensor& x, std::optional<int64_t> dim, bool keepdim) {
+  return position(Rd::ArgMin, "argmin", x, dim, keepdim);
+}
 
 // ---- truth
 
@@ -333,7 +381,9 @@ Tensor all_dims(const Tensor& x, std::optional<Ints> dims, bool keepdim) {
 
 }  // namespace
 
-Tensor argmax(const Tensor& x, std::optional<int64_t> dim, bool keepdim) { return position(Rd::ArgMax, "argmax", x, dim, keepdim); }
+Tensor argmax(const Tensor& x, std::optional<int64_t> dim, bool keepdim) {
+  return position(Rd::ArgMax, "argmax", x, dim, keepdim);
+}
 
 namespace {
 
@@ -356,11 +406,13 @@ Tensor spread_gradient(bool root, const Tensor& g, const Tensor& x, const Tensor
   return var_gradient(where(eq(y, 0), 0.0, g / (y * 2)), x, mask, correction);
 }
 
-std::tuple<Tensor, Tensor> spread(bool root, bool with_mean, const Tensor& x, Ints dims, double correction, bool keepdim) {
-  CHECK(is_inexact(x.dtype()), root ? "std" : "var", "(): expected a floating point or complex input, got torch.", name_of(x.dtype()),
-        "; convert it with .float()");
+std::tuple<Tensor, Tensor> spread(bool root, bool with_mean, const Tensor& x, Ints dims, double correction,
+                                  bool keepdim) {
+  CHECK(is_inexact(x.dtype()), root ? "std" : "var", "(): expected a floating point or complex input, got torch.",
+        name_of(x.dtype()), "; convert it with .float()");
   if (is_complex(x.dtype())) {
-    Tensor re = std::get<0>(spread(false, false, real(x), dims, correction, keepdim)), im = std::get<0>(spread(false, false, imag(x), dims, correction, keepdim));
+    Tensor re = std::get<0>(spread(false, false, real(x), dims, correction, keepdim)),
+           im = std::get<0>(spread(false, false, imag(x), dims, correction, keepdim));
     Tensor v = re + im;
     return {root ? sqrt(v) : v, with_mean ? mean(x, dims, keepdim) : Tensor()};
   }
@@ -372,38 +424,53 @@ std::tuple<Tensor, Tensor> spread(bool root, bool with_mean, const Tensor& x, In
   if (recording(x)) {
     auto save_y = root ? &y : nullptr;
     if (!with_mean) {
-      record(root ? "StdBackward0" : "VarBackward0", {&x}, {&y}, {{"self", &x}, {"result", save_y}}, [root, mask, correction](Back& b) {
-        if (b.grad().defined()) b.set(0, [&] { return spread_gradient(root, b.grad(), b.saved(0), b.saved(1), mask, correction); });
-      });
+      record(root ? "StdBackward0" : "VarBackward0", {&x}, {&y}, {{"self", &x}, {"result", save_y}},
+             [root, mask, correction](Back& b) {
+               if (b.grad().defined())
+                 b.set(0, [&] { return spread_gradient(root, b.grad(), b.saved(0), b.saved(1), mask, correction); });
+             });
     } else {
-      record(root ? "StdMeanBackward0" : "VarMeanBackward0", {&x}, {&y, &m}, {{"self", &x}, {"result0", save_y}}, [root, mask, correction](Back& b) {
-        b.set(0, [&] {
-          Tensor x = b.saved(0), g;
-          if (b.grad(0).defined()) g = spread_gradient(root, b.grad(0), x, b.saved(1), mask, correction);
-          if (b.grad(1).defined()) {
-            Tensor part = expand(keep(b.grad(1) * (1.0 / double(reduced_count(x, mask))), x.sizes(), mask), x.sizes());
-            g = g.defined() ? g + part : part;
-          }
-          return g;
-        });
-      });
+      record(root ? "StdMeanBackward0" : "VarMeanBackward0", {&x}, {&y, &m}, {{"self", &x}, {"result0", save_y}},
+             [root, mask, correction](Back& b) {
+               b.set(0, [&] {
+                 Tensor x = b.saved(0), g;
+                 if (b.grad(0).defined()) g = spread_gradient(root, b.grad(0), x, b.saved(1), mask, correction);
+                 if (b.grad(1).defined()) {
+                   Tensor part =
+                       expand(keep(b.grad(1) * (1.0 / double(reduced_count(x, mask))), x.sizes(), mask), x.sizes());
+                   g = g.defined() ? g + part : part;
+                 }
+                 return g;
+               });
+             });
     }
   }
   return {y, m};
 }
 
-template <bool kRoot> Tensor spread_all(const Tensor& x, bool unbiased) { return std::get<0>(spread(kRoot, false, x, {}, unbiased, false)); }
-template <bool kRoot> Tensor spread_unbiased(const Tensor& x, Ints dims, bool unbiased, bool keepdim) {
+template <bool kRoot>
+Tensor spread_all(const Tensor& x, bool unbiased) {
+  return std::get<0>(spread(kRoot, false, x, {}, unbiased, false));
+}
+template <bool kRoot>
+Tensor spread_unbiased(const Tensor& x, Ints dims, bool unbiased, bool keepdim) {
   return std::get<0>(spread(kRoot, false, x, dims, unbiased, keepdim));
 }
-template <bool kRoot> Tensor spread_correction(const Tensor& x, Ints dims, std::optional<Scalar> correction, bool keepdim) {
+template <bool kRoot>
+Tensor spread_correction(const Tensor& x, Ints dims, std::optional<Scalar> correction, bool keepdim) {
   return std::get<0>(spread(kRoot, false, x, dims, correction ? correction->to_double() : 1, keepdim));
 }
-template <bool kRoot> std::tuple<Tensor, Tensor> spread_mean_all(const Tensor& x, bool unbiased) { return spread(kRoot, true, x, {}, unbiased, false); }
-template <bool kRoot> std::tuple<Tensor, Tensor> spread_mean_unbiased(const Tensor& x, Ints dims, bool unbiased, bool keepdim) {
+template <bool kRoot>
+std::tuple<Tensor, Tensor> spread_mean_all(const Tensor& x, bool unbiased) {
+  return spread(kRoot, true, x, {}, unbiased, false);
+}
+template <bool kRoot>
+std::tuple<Tensor, Tensor> spread_mean_unbiased(const Tensor& x, Ints dims, bool unbiased, bool keepdim) {
   return spread(kRoot, true, x, dims, unbiased, keepdim);
 }
-template <bool kRoot> std::tuple<Tensor, Tensor> spread_mean_correction(const Tensor& x, Ints dims, std::optional<Scalar> correction, bool keepdim) {
+template <bool kRoot>
+std::tuple<Tensor, Tensor> spread_mean_correction(const Tensor& x, Ints dims, std::optional<Scalar> correction,
+                                                  bool keepdim) {
   return spread(kRoot, true, x, dims, correction ? correction->to_double() : 1, keepdim);
 }
 
@@ -421,16 +488,19 @@ Tensor norm_gradient(const Tensor& grad, const Tensor& x, const Tensor& norm, do
 }
 
 Tensor vector_norm(const Tensor& input, const Scalar& order, Ints dims, bool keepdim, Dtype dtype) {
-  CHECK(is_inexact(input.dtype()), "linalg.vector_norm: expected a floating point or complex input, got torch.", name_of(input.dtype()),
-        "; convert it with .float()");
-  CHECK(!dtype || (is_complex(*dtype) == is_complex(input.dtype()) && is_inexact(*dtype)), "linalg.vector_norm: dtype torch.", name_of(dtype.value_or(DType::Bool)),
-        " does not fit an input of torch.", name_of(input.dtype()), "; it must be ", is_complex(input.dtype()) ? "complex" : "floating point");
+  CHECK(is_inexact(input.dtype()), "linalg.vector_norm: expected a floating point or complex input, got torch.",
+        name_of(input.dtype()), "; convert it with .float()");
+  CHECK(!dtype || (is_complex(*dtype) == is_complex(input.dtype()) && is_inexact(*dtype)),
+        "linalg.vector_norm: dtype torch.", name_of(dtype.value_or(DType::Bool)), " does not fit an input of torch.",
+        name_of(input.dtype()), "; it must be ", is_complex(input.dtype()) ? "complex" : "floating point");
   Tensor x = dtype && *dtype != input.dtype() ? to(input, *dtype) : input;
   if (is_complex(x.dtype())) x = abs(x);
   double p = order.to_double();
   uint64_t mask = dim_mask(dims, x.ndim());
-  if ((p < 0 || std::isinf(p)) && reduced_count(x, mask) == 0 && (dims.empty() || product(reduced_sizes(x, mask, false)) != 0))
-    fail("linalg.vector_norm: the norm of order ", p, " of nothing has no value; the input has shape ", shown(x.sizes()));
+  if ((p < 0 || std::isinf(p)) && reduced_count(x, mask) == 0 &&
+      (dims.empty() || product(reduced_sizes(x, mask, false)) != 0))
+    fail("linalg.vector_norm: the norm of order ", p, " of nothing has no value; the input has shape ",
+         shown(x.sizes()));
   Tensor y = run({Rd::Norm, compute_type(x.dtype()), x.dtype(), p}, x, mask, keepdim);
   if (recording(x))
     record("LinalgVectorNormBackward0", {&x}, {&y}, {{"self", &x}, {"result", &y}}, [mask, p](Back& b) {
@@ -443,14 +513,19 @@ Tensor norm(const Tensor& x, std::optional<Scalar> p, Ints dims, bool keepdim, D
   return vector_norm(x, p.value_or(Scalar(2)), dims, keepdim, dtype);
 }
 Tensor norm_named(const Tensor& x, std::string_view p, Ints dims, bool keepdim, Dtype dtype) {
-  CHECK(p == "fro", "norm(): expected p to be a number, 'fro' or 'nuc', got '", p, "'; for 'nuc' use torch.linalg.matrix_norm");
+  CHECK(p == "fro", "norm(): expected p to be a number, 'fro' or 'nuc', got '", p,
+        "'; for 'nuc' use torch.linalg.matrix_norm");
   return vector_norm(x, Scalar(2), dims, keepdim, dtype);
 }
-Tensor dist(const Tensor& a, const Tensor& b, const Scalar& p) { return vector_norm(a - b, p, {}, false, std::nullopt); }
+Tensor dist(const Tensor& a, const Tensor& b, const Scalar& p) {
+  return vector_norm(a - b, p, {}, false, std::nullopt);
+}
 
 }  // namespace
 
-Tensor norm_along(const Tensor& x, double p, int64_t dim, bool keepdim) { return vector_norm(x, p, Ints(&dim, 1), keepdim, std::nullopt); }
+Tensor norm_along(const Tensor& x, double p, int64_t dim, bool keepdim) {
+  return vector_norm(x, p, Ints(&dim, 1), keepdim, std::nullopt);
+}
 
 Tensor logsumexp(const Tensor& input, Ints dims, bool keepdim) {
   if (is_complex(input.dtype())) {
@@ -480,27 +555,37 @@ void register_reduce() {
   const char* doc = "the sum over the given dimensions, or all; integers add up in int64";
   op<&sum_all>("sum(Tensor input, *, dtype? dtype=None) -> Tensor", kUsual, doc);
   op<&sum>("sum(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", out, doc);
-  op<&nansum>("nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor", out, "the sum, with NaN counted as 0");
+  op<&nansum>("nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor", out,
+              "the sum, with NaN counted as 0");
   doc = "the mean over the given dimensions, or all";
   op<&mean_all>("mean(Tensor input, *, dtype? dtype=None) -> Tensor", kUsual, doc);
   op<&mean>("mean(Tensor input, int[1]? dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", out, doc);
-  op<&nanmean>("nanmean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor", out, "the mean of what is not NaN");
+  op<&nanmean>("nanmean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor", out,
+               "the mean of what is not NaN");
   op<&prod_all>("prod(Tensor input, *, dtype? dtype=None) -> Tensor", kUsual, "the product of all elements");
-  op<&prod_dim>("prod(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", out, "the product along a dimension");
+  op<&prod_dim>("prod(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor", out,
+                "the product along a dimension");
   op<&sum_to>("_sum_to_size(Tensor input, int[] size) -> Tensor", Private, "undoes a broadcast from `size`");
   op<&count_nonzero>("count_nonzero(Tensor input, int[1]? dim=None) -> Tensor", kUsual, "how many elements are not 0");
 
-  op<&amax>("amax(Tensor input, int[1]? dim=None, bool keepdim=False) -> Tensor", out, "the largest element; equal ones share the gradient");
-  op<&amin>("amin(Tensor input, int[1]? dim=None, bool keepdim=False) -> Tensor", out, "the smallest element; equal ones share the gradient");
-  op<&aminmax>("aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)", out, "the smallest and the largest element");
+  op<&amax>("amax(Tensor input, int[1]? dim=None, bool keepdim=False) -> Tensor", out,
+            "the largest element; equal ones share the gradient");
+  op<&amin>("amin(Tensor input, int[1]? dim=None, bool keepdim=False) -> Tensor", out,
+            "the smallest element; equal ones share the gradient");
+  op<&aminmax>("aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)", out,
+               "the smallest and the largest element");
   op<&max_all>("max(Tensor input) -> Tensor", out, "the largest element");
-  op<&max_dim>("max(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", out, "the largest elements along a dimension, and where they are");
+  op<&max_dim>("max(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", out,
+               "the largest elements along a dimension, and where they are");
   op<&max_two>("max(Tensor input, Tensor other) -> Tensor", out, "the larger of two, elementwise");
   op<&min_all>("min(Tensor input) -> Tensor", out, "the smallest element");
-  op<&min_dim>("min(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", out, "the smallest elements along a dimension, and where they are");
+  op<&min_dim>("min(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", out,
+               "the smallest elements along a dimension, and where they are");
   op<&min_two>("min(Tensor input, Tensor other) -> Tensor", out, "the smaller of two, elementwise");
-  op<&argmax>("argmax(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out, "where the largest element is: the first of equal ones");
-  op<&argmin>("argmin(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out, "where the smallest element is: the first of equal ones");
+  op<&argmax>("argmax(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out,
+              "where the largest element is: the first of equal ones");
+  op<&argmin>("argmin(Tensor input, int? dim=None, bool keepdim=False) -> Tensor", out,
+              "where the smallest element is: the first of equal ones");
 
   op<&any_all>("any(Tensor input) -> Tensor", out, "whether any element is not 0");
   op<&any_dims>("any(Tensor input, int[1]? dim, bool keepdim=False) -> Tensor", out, "whether any element is not 0");
@@ -510,28 +595,45 @@ void register_reduce() {
   doc = "the variance; `correction` is taken off the number of elements it is divided by";
   op<&spread_all<false>>("var(Tensor input, bool unbiased) -> Tensor", kUsual, doc);
   op<&spread_unbiased<false>>("var(Tensor input, int[1]? dim, bool unbiased, bool keepdim=False) -> Tensor", out, doc);
-  op<&spread_correction<false>>("var(Tensor input, int[1]? dim=None, *, Number? correction=None, bool keepdim=False) -> Tensor", out, doc);
+  op<&spread_correction<false>>(
+      "var(Tensor input, int[1]? dim=None, *, Number? correction=None, bool keepdim=False) -> Tensor", out, doc);
   doc = "the standard deviation; `correction` is taken off the number of elements the squares are divided by";
   op<&spread_all<true>>("std(Tensor input, bool unbiased) -> Tensor", kUsual, doc);
   op<&spread_unbiased<true>>("std(Tensor input, int[1]? dim, bool unbiased, bool keepdim=False) -> Tensor", out, doc);
-  op<&spread_correction<true>>("std(Tensor input, int[1]? dim=None, *, Number? correction=None, bool keepdim=False) -> Tensor", out, doc);
+  op<&spread_correction<true>>(
+      "std(Tensor input, int[1]? dim=None, *, Number? correction=None, bool keepdim=False) -> Tensor", out, doc);
   doc = "variance and mean in one call";
   op<&spread_mean_all<false>>("var_mean(Tensor input, bool unbiased) -> (Tensor, Tensor)", Function, doc);
-  op<&spread_mean_unbiased<false>>("var_mean(Tensor input, int[1]? dim, bool unbiased, bool keepdim=False) -> (Tensor, Tensor)", Function, doc);
-  op<&spread_mean_correction<false>>("var_mean(Tensor input, int[1]? dim=None, *, Number? correction=None, bool keepdim=False) -> (Tensor, Tensor)", Function, doc);
+  op<&spread_mean_unbiased<false>>(
+      "var_mean(Tensor input, int[1]? dim, bool unbiased, bool keepdim=False) -> (Tensor, Tensor)", Function, doc);
+  op<&spread_mean_correction<false>>(
+      "var_mean(Tensor input, int[1]? dim=None, *, Number? correction=None, bool keepdim=False) -> (Tensor, Tensor)",
+      Function, doc);
   doc = "standard deviation and mean in one call";
   op<&spread_mean_all<true>>("std_mean(Tensor input, bool unbiased) -> (Tensor, Tensor)", Function, doc);
-  op<&spread_mean_unbiased<true>>("std_mean(Tensor input, int[1]? dim, bool unbiased, bool keepdim=False) -> (Tensor, Tensor)", Function, doc);
-  op<&spread_mean_correction<true>>("std_mean(Tensor input, int[1]? dim=None, *, Number? correction=None, bool keepdim=False) -> (Tensor, Tensor)", Function, doc);
+  op<&spread_mean_unbiased<true>>(
+      "std_mean(Tensor input, int[1]? dim, bool unbiased, bool keepdim=False) -> (Tensor, Tensor)", Function, doc);
+  op<&spread_mean_correction<true>>(
+      "std_mean(Tensor input, int[1]? dim=None, *, Number? correction=None, bool keepdim=False) -> (Tensor, Tensor)",
+      Function, doc);
 
-  op<&vector_norm>("vector_norm(Tensor x, Number ord=2, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor", Linalg | OutForm,
-                   "(sum |x|^ord)^(1/ord); for ord inf, -inf and 0 the largest and smallest |x| and the number of x that are not 0");
-  op<&vector_norm>("linalg_vector_norm(Tensor x, Number ord=2, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor", Private, "vector_norm");
-  op<&norm>("norm(Tensor input, Number? p=None, int[1]? dim=None, bool keepdim=False, dtype? dtype=None) -> Tensor", out, "the vector norm of order p, 2 by default");
-  op<&norm_named>("norm(Tensor input, str p, int[1]? dim=None, bool keepdim=False, dtype? dtype=None) -> Tensor", out, "the Frobenius norm");
+  op<&vector_norm>(
+      "vector_norm(Tensor x, Number ord=2, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+      Linalg | OutForm,
+      "(sum |x|^ord)^(1/ord); for ord inf, -inf and 0 the largest and smallest |x| and the number of x that are not 0");
+  op<&vector_norm>(
+      "linalg_vector_norm(Tensor x, Number ord=2, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> "
+      "Tensor",
+      Private, "vector_norm");
+  op<&norm>("norm(Tensor input, Number? p=None, int[1]? dim=None, bool keepdim=False, dtype? dtype=None) -> Tensor",
+            out, "the vector norm of order p, 2 by default");
+  op<&norm_named>("norm(Tensor input, str p, int[1]? dim=None, bool keepdim=False, dtype? dtype=None) -> Tensor", out,
+                  "the Frobenius norm");
   op<&dist>("dist(Tensor input, Tensor other, Number p=2) -> Tensor", kUsual, "the norm of order p of input - other");
-  op<&logsumexp>("logsumexp(Tensor input, int[1] dim, bool keepdim=False) -> Tensor", out, "log of the sum of e^x, without overflow");
-  op<&logsumexp>("logsumexp(Tensor input, int[1] dim, bool keepdim=False) -> Tensor", Special | OutForm, "log of the sum of e^x, without overflow");
+  op<&logsumexp>("logsumexp(Tensor input, int[1] dim, bool keepdim=False) -> Tensor", out,
+                 "log of the sum of e^x, without overflow");
+  op<&logsumexp>("logsumexp(Tensor input, int[1] dim, bool keepdim=False) -> Tensor", Special | OutForm,
+                 "log of the sum of e^x, without overflow");
 }
 
 }  // namespace lampas

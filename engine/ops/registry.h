@@ -1,5 +1,5 @@
-// Every op registers its signature and one boxed function here; bindings, stubs, documentation, recording, profiling and
-// autocast read this list and no other.
+// Every op registers its signature and one boxed function here; bindings, stubs, documentation, recording, profiling
+// and autocast read this list and no other.
 #pragma once
 
 #include <optional>
@@ -39,14 +39,34 @@ struct Out {
 };
 
 struct Value {
-  enum Tag : uint8_t { None, Bool, Int, Float, Complex, TensorTag, IntList, FloatList, TensorListTag, Text, DTypeTag, DeviceTag, GeneratorTag, FormatTag };
+  enum Tag : uint8_t {
+    None,
+    Bool,
+    Int,
+    Float,
+    Complex,
+    TensorTag,
+    IntList,
+    FloatList,
+    TensorListTag,
+    Text,
+    DTypeTag,
+    DeviceTag,
+    GeneratorTag,
+    FormatTag
+  };
   Tag tag = None;
   union {
     int64_t i;
     double d;
-    struct { double re, im; } c;
+    struct {
+      double re, im;
+    } c;
     TensorImpl* tensor;  // borrowed
-    struct { const void* p; int64_t n; } list;
+    struct {
+      const void* p;
+      int64_t n;
+    } list;
     Device device;
     Generator* generator;
   };
@@ -58,10 +78,14 @@ struct Value {
   const Tensor& as_tensor() const { return reinterpret_cast<const Tensor&>(tensor); }
   Scalar scalar() const {
     switch (tag) {
-      case Bool: return Scalar(i != 0);
-      case Int: return Scalar(i);
-      case Complex: return Scalar(complex128(c.re, c.im));
-      default: return Scalar(d);
+      case Bool:
+        return Scalar(i != 0);
+      case Int:
+        return Scalar(i);
+      case Complex:
+        return Scalar(complex128(c.re, c.im));
+      default:
+        return Scalar(d);
     }
   }
 };
@@ -90,15 +114,15 @@ using BoxedFn = void (*)(const OpDef&, Frame&, Result&);
 
 // Forms an op has in Python.
 enum Forms : uint32_t {
-  Function = 1,  // lampas.name(...)
-  Method = 2,    // tensor.name(...)
-  Inplace = 4,   // tensor.name_(...)
-  OutForm = 8,   // out=
-  NN = 16,       // lampas._C.nn.name(...)
+  Function = 1,          // lampas.name(...)
+  Method = 2,            // tensor.name(...)
+  Inplace = 4,           // tensor.name_(...)
+  OutForm = 8,           // out=
+  NN = 16,               // lampas._C.nn.name(...)
   InplaceFunction = 32,  // lampas.name_(tensor, ...) besides the method
-  Special = 64,  // lampas.special.name
-  Linalg = 128,  // lampas.linalg.name
-  Private = 256, // lampas._C.name only
+  Special = 64,          // lampas.special.name
+  Linalg = 128,          // lampas.linalg.name
+  Private = 256,         // lampas._C.name only
 };
 inline constexpr uint32_t kAll = Function | Method | Inplace | OutForm;
 inline constexpr uint32_t kUsual = Function | Method;
@@ -108,8 +132,8 @@ struct OpDef {
   BoxedFn call;
   uint32_t forms;
   const char* doc;
-  bool writes_out;        // the function takes an Out itself; otherwise results are copied where they belong
-  const void* data;       // a row of a family's table
+  bool writes_out;   // the function takes an Out itself; otherwise results are copied where they belong
+  const void* data;  // a row of a family's table
 };
 
 class Registry {
@@ -125,44 +149,93 @@ class Registry {
 
 namespace detail {
 
-template <class T> struct Arg;
-template <> struct Arg<Tensor> { static const Tensor& get(const Value& v) { return v.as_tensor(); } };
-template <> struct Arg<Operand> {
-  static Operand get(const Value& v) { return v.tag == Value::TensorTag ? Operand(v.as_tensor()) : Operand(v.scalar()); }
+template <class T>
+struct Arg;
+template <>
+struct Arg<Tensor> {
+  static const Tensor& get(const Value& v) { return v.as_tensor(); }
 };
-template <> struct Arg<Scalar> { static Scalar get(const Value& v) { return v.scalar(); } };
-template <> struct Arg<int64_t> { static int64_t get(const Value& v) { return v.i; } };
-template <> struct Arg<bool> { static bool get(const Value& v) { return v.i != 0; } };
-template <> struct Arg<double> { static double get(const Value& v) { return v.tag == Value::Float ? v.d : double(v.i); } };
-template <> struct Arg<Ints> { static Ints get(const Value& v) { return v.tag == Value::None ? Ints() : v.ints(); } };
-template <> struct Arg<std::span<const double>> {
-  static std::span<const double> get(const Value& v) { return v.tag == Value::None ? std::span<const double>() : v.floats(); }
+template <>
+struct Arg<Operand> {
+  static Operand get(const Value& v) {
+    return v.tag == Value::TensorTag ? Operand(v.as_tensor()) : Operand(v.scalar());
+  }
 };
-template <> struct Arg<std::string_view> { static std::string_view get(const Value& v) { return v.text(); } };
-template <> struct Arg<std::vector<Tensor>> { static const std::vector<Tensor>& get(const Value& v) { return v.tensors(); } };
-template <> struct Arg<DType> { static DType get(const Value& v) { return DType(v.i); } };
-template <> struct Arg<Device> { static Device get(const Value& v) { return v.device; } };
-template <> struct Arg<MemoryFormat> { static MemoryFormat get(const Value& v) { return MemoryFormat(v.i); } };
-template <> struct Arg<Generator*> { static Generator* get(const Value& v) { return v.tag == Value::None ? nullptr : v.generator; } };
-template <class T> struct Arg<std::optional<T>> {
+template <>
+struct Arg<Scalar> {
+  static Scalar get(const Value& v) { return v.scalar(); }
+};
+template <>
+struct Arg<int64_t> {
+  static int64_t get(const Value& v) { return v.i; }
+};
+template <>
+struct Arg<bool> {
+  static bool get(const Value& v) { return v.i != 0; }
+};
+template <>
+struct Arg<double> {
+  static double get(const Value& v) { return v.tag == Value::Float ? v.d : double(v.i); }
+};
+template <>
+struct Arg<Ints> {
+  static Ints get(const Value& v) { return v.tag == Value::None ? Ints() : v.ints(); }
+};
+template <>
+struct Arg<std::span<const double>> {
+  static std::span<const double> get(const Value& v) {
+    return v.tag == Value::None ? std::span<const double>() : v.floats();
+  }
+};
+template <>
+struct Arg<std::string_view> {
+  static std::string_view get(const Value& v) { return v.text(); }
+};
+template <>
+struct Arg<std::vector<Tensor>> {
+  static const std::vector<Tensor>& get(const Value& v) { return v.tensors(); }
+};
+template <>
+struct Arg<DType> {
+  static DType get(const Value& v) { return DType(v.i); }
+};
+template <>
+struct Arg<Device> {
+  static Device get(const Value& v) { return v.device; }
+};
+template <>
+struct Arg<MemoryFormat> {
+  static MemoryFormat get(const Value& v) { return MemoryFormat(v.i); }
+};
+template <>
+struct Arg<Generator*> {
+  static Generator* get(const Value& v) { return v.tag == Value::None ? nullptr : v.generator; }
+};
+template <class T>
+struct Arg<std::optional<T>> {
   static std::optional<T> get(const Value& v) {
     if (v.tag == Value::None) return std::nullopt;
     return Arg<T>::get(v);
   }
 };
 
-template <class F> struct Traits;
-template <class R, class... A> struct Traits<R (*)(A...)> {
+template <class F>
+struct Traits;
+template <class R, class... A>
+struct Traits<R (*)(A...)> {
   using Return = R;
   using Args = std::tuple<A...>;
   static constexpr size_t count = sizeof...(A);
   static constexpr bool takes_out = [] {
-    if constexpr (sizeof...(A) == 0) return false;
-    else return std::is_same_v<std::decay_t<std::tuple_element_t<sizeof...(A) - 1, Args>>, Out>;
+    if constexpr (sizeof...(A) == 0)
+      return false;
+    else
+      return std::is_same_v<std::decay_t<std::tuple_element_t<sizeof...(A) - 1, Args>>, Out>;
   }();
 };
 
-template <auto F> void boxed(const OpDef&, Frame& f, Result& result) {
+template <auto F>
+void boxed(const OpDef&, Frame& f, Result& result) {
   using T = Traits<decltype(F)>;
   auto call = [&]<size_t... I>(std::index_sequence<I...>) -> typename T::Return {
     if constexpr (T::takes_out)
@@ -183,11 +256,13 @@ template <auto F> void boxed(const OpDef&, Frame& f, Result& result) {
 
 }  // namespace detail
 
-template <auto F> void op(const char* signature, uint32_t forms = kUsual, const char* doc = "") {
+template <auto F>
+void op(const char* signature, uint32_t forms = kUsual, const char* doc = "") {
   Registry::get().add({signature, &detail::boxed<F>, forms, doc, detail::Traits<decltype(F)>::takes_out, nullptr});
 }
 
-// What watches every call (recording, profiling, autocast, __torch_function__ modes): bits of one word, all off as a rule.
+// What watches every call (recording, profiling, autocast, __torch_function__ modes): bits of one word, all off as a
+// rule.
 enum Watch : uint32_t { WatchFunctionMode = 1, WatchAutocast = 2, WatchProfile = 4, WatchRecord = 8 };
 extern thread_local uint32_t watch;
 

@@ -19,7 +19,8 @@ struct ResampleCall {
   void* out;
 };
 
-// input [batch, channels, size...] at the points of grid [batch, points..., rank], coordinates innermost first in -1 to 1.
+// input [batch, channels, size...] at the points of grid [batch, points..., rank], coordinates innermost first in -1
+// to 1.
 enum class SampleMode : uint8_t { Linear, Nearest, Cubic };
 enum class SamplePadding : uint8_t { Zeros, Border, Reflection };
 struct GridSampleCall {

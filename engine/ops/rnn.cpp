@@ -51,7 +51,8 @@ RnnCall make_call(const Spec& spec, const Inputs& in) {
 void set_inputs(RnnCall& q, const Inputs& in) {
   auto data = [](const Tensor& t) -> const void* { return t.defined() ? t.data() : nullptr; };
   q.x = data(in[X]), q.h0 = data(in[H0]), q.c0 = data(in[C0]);
-  q.w_ih = data(in[WIh]), q.w_hh = data(in[WHh]), q.b_ih = data(in[BIh]), q.b_hh = data(in[BHh]), q.w_hr = data(in[WHr]);
+  q.w_ih = data(in[WIh]), q.w_hh = data(in[WHh]), q.b_ih = data(in[BIh]), q.b_hh = data(in[BHh]),
+  q.w_hr = data(in[WHr]);
 }
 
 int64_t work_of(const RnnCall& q) { return q.rows * q.hidden * 4 * (q.input + q.state); }
@@ -68,8 +69,11 @@ std::vector<Tensor> composite(const Spec& spec, const Inputs& in) {
   std::vector<Tensor> ys(static_cast<size_t>(steps));
   for (int64_t s = 0; s < steps; s++) {
     const int64_t t = spec.reverse ? steps - 1 - s : s, n = sizes[size_t(t)];
-    auto renewed = [&](const Tensor& now, const Tensor& state) { return n == batch ? now : cat({now, narrow(state, 0, n, batch - n)}, 0); };
-    Tensor before = narrow(h, 0, 0, n), product = linear(before, in[WHh], in[BHh]), x = narrow(from_input, 0, start[size_t(t)], n);
+    auto renewed = [&](const Tensor& now, const Tensor& state) {
+      return n == batch ? now : cat({now, narrow(state, 0, n, batch - n)}, 0);
+    };
+    Tensor before = narrow(h, 0, 0, n), product = linear(before, in[WHh], in[BHh]),
+           x = narrow(from_input, 0, start[size_t(t)], n);
     auto gate = [&](const Tensor& from, int k) { return narrow(from, 1, k * hidden, hidden); };
     Tensor now;
     if (spec.cell == RnnCell::Lstm) {
@@ -161,8 +165,15 @@ std::vector<Tensor> layer(const Spec& spec, const Inputs& given) {
     };
     const Inputs& g = given;
     record(kNodeName[int(spec.cell)], given, std::vector<Tensor>{y, hn, cn},
-           {{"input", &g[X]}, {"hx", &g[H0]}, {"cx", &g[C0]}, {"w_ih", &g[WIh]}, {"w_hh", &g[WHh]}, {"b_ih", &g[BIh]},
-            {"b_hh", &g[BHh]}, {"w_hr", &g[WHr]}, {"result", &y}},
+           {{"input", &g[X]},
+            {"hx", &g[H0]},
+            {"cx", &g[C0]},
+            {"w_ih", &g[WIh]},
+            {"w_hh", &g[WHh]},
+            {"b_ih", &g[BIh]},
+            {"b_hh", &g[BHh]},
+            {"w_hr", &g[WHr]},
+            {"result", &y}},
            std::move(backward));
   }
   return {y, hn, cn};
@@ -182,30 +193,34 @@ struct Network {
 };
 
 void check_shape(const Network& net, const char* what, const Tensor& t, Ints wanted) {
-  CHECK(same(t.sizes(), wanted), net.name(), ": expected ", what, " of shape ", shown(wanted), ", got ", shown(t.sizes()));
+  CHECK(same(t.sizes(), wanted), net.name(), ": expected ", what, " of shape ", shown(wanted), ", got ",
+        shown(t.sizes()));
 }
 
 // x [rows, features]; hx, cx [layers * directions, batch, features]. Gives y, hn, cn.
-std::vector<Tensor> run(const Network& net, Tensor x, const std::shared_ptr<const std::vector<int64_t>>& batch_sizes, const Tensor& hx,
-                        const Tensor& cx, const std::vector<Tensor>& params) {
+std::vector<Tensor> run(const Network& net, Tensor x, const std::shared_ptr<const std::vector<int64_t>>& batch_sizes,
+                        const Tensor& hx, const Tensor& cx, const std::vector<Tensor>& params) {
   const int64_t count = net.layers * net.directions(), plain = net.biases ? 4 : 2;
   CHECK(net.layers > 0, net.name(), ": num_layers must be at least 1, got ", net.layers);
   const int64_t each = int64_t(params.size()) / count;
   const bool projects = net.cell == RnnCell::Lstm && each == plain + 1;
-  CHECK(each * count == int64_t(params.size()) && (each == plain || projects), net.name(), ": expected ", plain, " parameters for each of ", count,
-        " layers and directions", net.cell == RnnCell::Lstm ? " (one more with a projection)" : "", ", got ", params.size());
+  CHECK(each * count == int64_t(params.size()) && (each == plain || projects), net.name(), ": expected ", plain,
+        " parameters for each of ", count, " layers and directions",
+        net.cell == RnnCell::Lstm ? " (one more with a projection)" : "", ", got ", params.size());
   CHECK(net.dropout >= 0 && net.dropout <= 1, "dropout probability has to be between 0 and 1, but got ", net.dropout);
   const int64_t batch = (*batch_sizes)[0];
   for (const Tensor* state : {&hx, &cx})
     if (state->defined())
-      CHECK(state->ndim() == 3 && state->sizes()[0] == count && state->sizes()[1] == batch, net.name(), ": expected ", state == &hx ? "hx" : "cx",
-            " of shape [", count, ", ", batch, ", features] (layers * directions, batch, features), got ", shown(state->sizes()));
+      CHECK(state->ndim() == 3 && state->sizes()[0] == count && state->sizes()[1] == batch, net.name(), ": expected ",
+            state == &hx ? "hx" : "cx", " of shape [", count, ", ", batch,
+            ", features] (layers * directions, batch, features), got ", shown(state->sizes()));
   const DType type = x.dtype(), compute = compute_type(type);
   CHECK(is_floating(type), net.name(), ": expected a floating-point input, got torch.", name_of(type));
   auto prepared = [&](const Tensor& t, const char* what) {
-    CHECK(t.dtype() == type, net.name(), ": input has dtype torch.", name_of(type), ", but ", what, " has torch.", name_of(t.dtype()),
-          "; convert one of them");
-    CHECK(t.device() == x.device(), net.name(), ": input is on ", name_of(x.device()), ", but ", what, " is on ", name_of(t.device()));
+    CHECK(t.dtype() == type, net.name(), ": input has dtype torch.", name_of(type), ", but ", what, " has torch.",
+          name_of(t.dtype()), "; convert one of them");
+    CHECK(t.device() == x.device(), net.name(), ": input is on ", name_of(x.device()), ", but ", what, " is on ",
+          name_of(t.device()));
     return to(t, compute);
   };
 
@@ -228,8 +243,10 @@ std::vector<Tensor> run(const Network& net, Tensor x, const std::shared_ptr<cons
         in[BHh] = prepared(params[size_t(p) + 3], "a bias");
       }
       if (projects) in[WHr] = prepared(params[size_t(p + plain)], "a weight");
-      CHECK(in[WHh].ndim() == 2 && in[WHh].sizes()[0] % gates == 0, net.name(), ": expected w_hh of shape [", gates, " * hidden, features], got ", shown(in[WHh].sizes()));
-      const int64_t hidden = in[WHh].sizes()[0] / gates, state = projects ? in[WHr].sizes()[0] : hidden, features = x.sizes()[1];
+      CHECK(in[WHh].ndim() == 2 && in[WHh].sizes()[0] % gates == 0, net.name(), ": expected w_hh of shape [", gates,
+            " * hidden, features], got ", shown(in[WHh].sizes()));
+      const int64_t hidden = in[WHh].sizes()[0] / gates, state = projects ? in[WHr].sizes()[0] : hidden,
+                    features = x.sizes()[1];
       check_shape(net, "w_ih", in[WIh], IntVec{gates * hidden, features});
       check_shape(net, "w_hh", in[WHh], IntVec{gates * hidden, state});
       if (projects) check_shape(net, "w_hr", in[WHr], IntVec{state, hidden});
@@ -247,14 +264,16 @@ std::vector<Tensor> run(const Network& net, Tensor x, const std::shared_ptr<cons
     x = ys.size() == 1 ? ys[0] : cat(ys, 1);
     if (net.train && l + 1 < net.layers) x = dropout(x, net.dropout, true);
   }
-  auto joined = [&](const std::vector<Tensor>& last) { return to(last.size() == 1 ? unsqueeze(last[0], 0) : stack(last, 0), type); };
+  auto joined = [&](const std::vector<Tensor>& last) {
+    return to(last.size() == 1 ? unsqueeze(last[0], 0) : stack(last, 0), type);
+  };
   return {to(x, type), joined(hn), c.defined() ? joined(cn) : Tensor()};
 }
 
-std::vector<Tensor> padded(const Network& net, const Tensor& input, const Tensor& hx, const Tensor& cx, const std::vector<Tensor>& params,
-                           bool batch_first) {
-  CHECK(input.ndim() == 3, net.name(), ": expected an input of 3 dimensions (", batch_first ? "batch, steps" : "steps, batch", ", features), got the shape ",
-        shown(input.sizes()));
+std::vector<Tensor> padded(const Network& net, const Tensor& input, const Tensor& hx, const Tensor& cx,
+                           const std::vector<Tensor>& params, bool batch_first) {
+  CHECK(input.ndim() == 3, net.name(), ": expected an input of 3 dimensions (",
+        batch_first ? "batch, steps" : "steps, batch", ", features), got the shape ", shown(input.sizes()));
   Tensor x = batch_first ? transpose(input, 0, 1) : input;
   const int64_t steps = x.sizes()[0], batch = x.sizes()[1];
   CHECK(steps > 0, "Expected sequence length to be larger than 0 in RNN");
@@ -265,12 +284,13 @@ std::vector<Tensor> padded(const Network& net, const Tensor& input, const Tensor
   return out;
 }
 
-std::vector<Tensor> packed(const Network& net, const Tensor& data, const Tensor& batch_sizes, const Tensor& hx, const Tensor& cx,
-                           const std::vector<Tensor>& params) {
-  CHECK(data.ndim() == 2, net.name(), ": expected packed data of 2 dimensions (rows, features), got the shape ", shown(data.sizes()));
-  CHECK(batch_sizes.device().is_cpu() && batch_sizes.dtype() == DType::Int64 && batch_sizes.ndim() == 1,
-        net.name(), ": batch_sizes should be a 1-D torch.int64 tensor on the CPU, got torch.", name_of(batch_sizes.dtype()), " of shape ",
-        shown(batch_sizes.sizes()), " on ", name_of(batch_sizes.device()));
+std::vector<Tensor> packed(const Network& net, const Tensor& data, const Tensor& batch_sizes, const Tensor& hx,
+                           const Tensor& cx, const std::vector<Tensor>& params) {
+  CHECK(data.ndim() == 2, net.name(), ": expected packed data of 2 dimensions (rows, features), got the shape ",
+        shown(data.sizes()));
+  CHECK(batch_sizes.device().is_cpu() && batch_sizes.dtype() == DType::Int64 && batch_sizes.ndim() == 1, net.name(),
+        ": batch_sizes should be a 1-D torch.int64 tensor on the CPU, got torch.", name_of(batch_sizes.dtype()),
+        " of shape ", shown(batch_sizes.sizes()), " on ", name_of(batch_sizes.device()));
   CHECK(batch_sizes.numel() > 0, "Expected sequence length to be larger than 0 in RNN");
   Tensor plain = contiguous(batch_sizes);
   const int64_t* p = plain.data<int64_t>();
@@ -278,7 +298,8 @@ std::vector<Tensor> packed(const Network& net, const Tensor& data, const Tensor&
   int64_t rows = 0;
   for (size_t t = 0; t < sizes->size(); t++) {
     const int64_t n = (*sizes)[t];
-    CHECK(n > 0 && (t == 0 || n <= (*sizes)[t - 1]), net.name(), ": batch_sizes must be positive and must not rise, got ", n, " at step ", t);
+    CHECK(n > 0 && (t == 0 || n <= (*sizes)[t - 1]), net.name(),
+          ": batch_sizes must be positive and must not rise, got ", n, " at step ", t);
     rows += n;
   }
   CHECK(rows == data.sizes()[0], net.name(), ": batch_sizes add up to ", rows, " rows, but data has ", data.sizes()[0]);
@@ -289,43 +310,52 @@ using List = const std::vector<Tensor>&;
 
 void check_states(List hx) { CHECK(hx.size() == 2, "lstm expects two hidden states, got ", hx.size()); }
 
-std::tuple<Tensor, Tensor, Tensor> lstm(const Tensor& input, List hx, List params, bool biases, int64_t layers, double dropout, bool train,
-                                        bool bidirectional, bool batch_first) {
+std::tuple<Tensor, Tensor, Tensor> lstm(const Tensor& input, List hx, List params, bool biases, int64_t layers,
+                                        double dropout, bool train, bool bidirectional, bool batch_first) {
   check_states(hx);
-  auto out = padded({RnnCell::Lstm, biases, layers, dropout, train, bidirectional}, input, hx[0], hx[1], params, batch_first);
+  auto out =
+      padded({RnnCell::Lstm, biases, layers, dropout, train, bidirectional}, input, hx[0], hx[1], params, batch_first);
   return {out[0], out[1], out[2]};
 }
-std::tuple<Tensor, Tensor, Tensor> lstm_packed(const Tensor& data, const Tensor& batch_sizes, List hx, List params, bool biases, int64_t layers,
-                                               double dropout, bool train, bool bidirectional) {
+std::tuple<Tensor, Tensor, Tensor> lstm_packed(const Tensor& data, const Tensor& batch_sizes, List hx, List params,
+                                               bool biases, int64_t layers, double dropout, bool train,
+                                               bool bidirectional) {
   check_states(hx);
-  auto out = packed({RnnCell::Lstm, biases, layers, dropout, train, bidirectional}, data, batch_sizes, hx[0], hx[1], params);
+  auto out =
+      packed({RnnCell::Lstm, biases, layers, dropout, train, bidirectional}, data, batch_sizes, hx[0], hx[1], params);
   return {out[0], out[1], out[2]};
 }
 template <RnnCell cell>
-std::tuple<Tensor, Tensor> rnn(const Tensor& input, const Tensor& hx, List params, bool biases, int64_t layers, double dropout, bool train,
-                               bool bidirectional, bool batch_first) {
+std::tuple<Tensor, Tensor> rnn(const Tensor& input, const Tensor& hx, List params, bool biases, int64_t layers,
+                               double dropout, bool train, bool bidirectional, bool batch_first) {
   auto out = padded({cell, biases, layers, dropout, train, bidirectional}, input, hx, {}, params, batch_first);
   return {out[0], out[1]};
 }
 template <RnnCell cell>
-std::tuple<Tensor, Tensor> rnn_packed(const Tensor& data, const Tensor& batch_sizes, const Tensor& hx, List params, bool biases, int64_t layers,
-                                      double dropout, bool train, bool bidirectional) {
+std::tuple<Tensor, Tensor> rnn_packed(const Tensor& data, const Tensor& batch_sizes, const Tensor& hx, List params,
+                                      bool biases, int64_t layers, double dropout, bool train, bool bidirectional) {
   auto out = packed({cell, biases, layers, dropout, train, bidirectional}, data, batch_sizes, hx, {}, params);
   return {out[0], out[1]};
 }
 
 // ---- single steps ----
 
-std::vector<Tensor> single(RnnCell cell, const Tensor& input, const Tensor& hx, const Tensor& cx, const Tensor& w_ih, const Tensor& w_hh,
-                           const Tensor& b_ih, const Tensor& b_hh) {
+std::vector<Tensor> single(RnnCell cell, const Tensor& input, const Tensor& hx, const Tensor& cx, const Tensor& w_ih,
+                           const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh) {
   const std::string name = std::string(kCellName[int(cell)]) + "_cell";
-  CHECK(input.ndim() == 2 && hx.ndim() == 2, name, ": expected an input and a hidden state of 2 dimensions (batch, features), got ",
-        shown(input.sizes()), " and ", shown(hx.sizes()));
-  CHECK(w_ih.ndim() == 2 && w_hh.ndim() == 2, name, ": expected weights of 2 dimensions, got ", shown(w_ih.sizes()), " and ", shown(w_hh.sizes()));
-  CHECK(input.sizes()[1] == w_ih.sizes()[1], "input has inconsistent input_size: got ", input.sizes()[1], " expected ", w_ih.sizes()[1]);
-  CHECK(input.sizes()[0] == hx.sizes()[0], "Input batch size ", input.sizes()[0], " doesn't match hidden batch size ", hx.sizes()[0]);
-  CHECK(hx.sizes()[1] == w_hh.sizes()[1], "hidden has inconsistent hidden_size: got ", hx.sizes()[1], ", expected ", w_hh.sizes()[1]);
-  CHECK(b_ih.defined() == b_hh.defined(), name, ": expected both biases or none, got only ", b_ih.defined() ? "b_ih" : "b_hh");
+  CHECK(input.ndim() == 2 && hx.ndim() == 2, name,
+        ": expected an input and a hidden state of 2 dimensions (batch, features), got ", shown(input.sizes()), " and ",
+        shown(hx.sizes()));
+  CHECK(w_ih.ndim() == 2 && w_hh.ndim() == 2, name, ": expected weights of 2 dimensions, got ", shown(w_ih.sizes()),
+        " and ", shown(w_hh.sizes()));
+  CHECK(input.sizes()[1] == w_ih.sizes()[1], "input has inconsistent input_size: got ", input.sizes()[1], " expected ",
+        w_ih.sizes()[1]);
+  CHECK(input.sizes()[0] == hx.sizes()[0], "Input batch size ", input.sizes()[0], " doesn't match hidden batch size ",
+        hx.sizes()[0]);
+  CHECK(hx.sizes()[1] == w_hh.sizes()[1], "hidden has inconsistent hidden_size: got ", hx.sizes()[1], ", expected ",
+        w_hh.sizes()[1]);
+  CHECK(b_ih.defined() == b_hh.defined(), name, ": expected both biases or none, got only ",
+        b_ih.defined() ? "b_ih" : "b_hh");
   const Network net{cell, b_ih.defined(), 1, 0, false, false};
   std::vector<Tensor> params = {w_ih, w_hh};
   if (b_ih.defined()) params.insert(params.end(), {b_ih, b_hh});
@@ -335,14 +365,17 @@ std::vector<Tensor> single(RnnCell cell, const Tensor& input, const Tensor& hx, 
   return out;
 }
 
-std::tuple<Tensor, Tensor> lstm_cell(const Tensor& input, List hx, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh) {
+std::tuple<Tensor, Tensor> lstm_cell(const Tensor& input, List hx, const Tensor& w_ih, const Tensor& w_hh,
+                                     const Tensor& b_ih, const Tensor& b_hh) {
   check_states(hx);
-  CHECK(same(hx[0].sizes(), hx[1].sizes()) , "lstm_cell: the two hidden states differ in shape: ", shown(hx[0].sizes()), " and ", shown(hx[1].sizes()));
+  CHECK(same(hx[0].sizes(), hx[1].sizes()), "lstm_cell: the two hidden states differ in shape: ", shown(hx[0].sizes()),
+        " and ", shown(hx[1].sizes()));
   auto out = single(RnnCell::Lstm, input, hx[0], hx[1], w_ih, w_hh, b_ih, b_hh);
   return {out[0], out[2]};
 }
 template <RnnCell cell>
-Tensor cell_step(const Tensor& input, const Tensor& hx, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh) {
+Tensor cell_step(const Tensor& input, const Tensor& hx, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih,
+                 const Tensor& b_hh) {
   return single(cell, input, hx, {}, w_ih, w_hh, b_ih, b_hh)[0];
 }
 
@@ -350,7 +383,8 @@ Tensor cell_step(const Tensor& input, const Tensor& hx, const Tensor& w_ih, cons
 #define STATE " hx, " NETWORK
 #define CELL "Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> "
 
-template <RnnCell cell> void register_cell(const char* padded_form, const char* packed_form, const char* cell_form, const char* doc) {
+template <RnnCell cell>
+void register_cell(const char* padded_form, const char* packed_form, const char* cell_form, const char* doc) {
   op<&rnn_packed<cell>>(packed_form, Function, doc);
   op<&rnn<cell>>(padded_form, Function, doc);
   op<&cell_step<cell>>(cell_form, Function, "one step of the network");
@@ -360,12 +394,15 @@ template <RnnCell cell> void register_cell(const char* padded_form, const char* 
 
 void register_rnn() {
   const char* doc = "long short-term memory, layer on layer: output, last h and last c";
-  op<&lstm_packed>("lstm(Tensor data, Tensor batch_sizes, Tensor[]" STATE ") -> (Tensor, Tensor, Tensor)", Function, doc);
+  op<&lstm_packed>("lstm(Tensor data, Tensor batch_sizes, Tensor[]" STATE ") -> (Tensor, Tensor, Tensor)", Function,
+                   doc);
   op<&lstm>("lstm(Tensor input, Tensor[]" STATE ", bool batch_first) -> (Tensor, Tensor, Tensor)", Function, doc);
-  op<&lstm_cell>("lstm_cell(Tensor input, Tensor[] hx, " CELL "(Tensor, Tensor)", Function, "one step of an LSTM: h and c");
-#define FORMS(name)                                                                    \
-  name "(Tensor input, Tensor" STATE ", bool batch_first) -> (Tensor, Tensor)",        \
-      name "(Tensor data, Tensor batch_sizes, Tensor" STATE ") -> (Tensor, Tensor)", name "_cell(Tensor input, Tensor hx, " CELL "Tensor"
+  op<&lstm_cell>("lstm_cell(Tensor input, Tensor[] hx, " CELL "(Tensor, Tensor)", Function,
+                 "one step of an LSTM: h and c");
+#define FORMS(name)                                                                  \
+  name "(Tensor input, Tensor" STATE ", bool batch_first) -> (Tensor, Tensor)",      \
+      name "(Tensor data, Tensor batch_sizes, Tensor" STATE ") -> (Tensor, Tensor)", \
+      name "_cell(Tensor input, Tensor hx, " CELL "Tensor"
   register_cell<RnnCell::Gru>(FORMS("gru"), "gated recurrent units, layer on layer: output and last h");
   register_cell<RnnCell::Tanh>(FORMS("rnn_tanh"), "a recurrent network with tanh, layer on layer: output and last h");
   register_cell<RnnCell::Relu>(FORMS("rnn_relu"), "a recurrent network with relu, layer on layer: output and last h");

@@ -9,7 +9,8 @@ namespace lampas {
 
 enum class RnnCell : uint8_t { Lstm, Gru, Tanh, Relu };
 
-// The weights hold `gates` blocks of `hidden` rows. A step's row of saved values holds `slots` blocks of `hidden` numbers:
+// The weights hold `gates` blocks of `hidden` rows. A step's row of saved values holds `slots` blocks of `hidden`
+// numbers:
 //   LSTM  i, f, g, o                 GRU  n, r, z, W_hn h + b_hn                 RNN  h
 struct RnnLayout {
   int gates, slots;
@@ -17,14 +18,18 @@ struct RnnLayout {
 };
 inline RnnLayout rnn_layout(RnnCell cell) {
   switch (cell) {
-    case RnnCell::Lstm: return {4, 4, 0};
-    case RnnCell::Gru: return {3, 4, 1};
-    default: return {1, 1, 0};
+    case RnnCell::Lstm:
+      return {4, 4, 0};
+    case RnnCell::Gru:
+      return {3, 4, 1};
+    default:
+      return {1, 1, 0};
   }
 }
 
 // Sequences lie packed: the rows of step 0, then those of step 1, and so on; batch_sizes[t] rows, never rising.
-// All arrays are contiguous; optional ones are null. Sizes: input x, hidden (c), state (h: hidden, or the projection's).
+// All arrays are contiguous; optional ones are null. Sizes: input x, hidden (c), state (h: hidden, or the
+// projection's).
 struct RnnCall {
   RnnCell cell;
   DType type;  // Float32 or Float64
@@ -37,7 +42,8 @@ struct RnnCall {
   void *y, *hn, *cn, *gates, *cells, *hiddens;
   // Backward: gradients of y, hn, cn (may be null), and those wanted.
   const void *gy = nullptr, *ghn = nullptr, *gcn = nullptr;
-  void *gx = nullptr, *gh0 = nullptr, *gc0 = nullptr, *gw_ih = nullptr, *gw_hh = nullptr, *gb_ih = nullptr, *gb_hh = nullptr, *gw_hr = nullptr;
+  void *gx = nullptr, *gh0 = nullptr, *gc0 = nullptr, *gw_ih = nullptr, *gw_hh = nullptr, *gb_ih = nullptr,
+       *gb_hh = nullptr, *gw_hr = nullptr;
 };
 
 }  // namespace lampas

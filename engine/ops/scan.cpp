@@ -23,7 +23,8 @@ Tensor run(Scan op, const Tensor& input, int d, DType type, Tensor* indices = nu
 }
 
 DType scan_type(const char* name, const Tensor& x, Dtype dtype) {
-  CHECK_KIND(NotImplemented, dtype != DType::Bool, name, "(): dtype=torch.bool is not supported; leave it out, and the result is torch.int64");
+  CHECK_KIND(NotImplemented, dtype != DType::Bool, name,
+             "(): dtype=torch.bool is not supported; leave it out, and the result is torch.int64");
   return dtype ? *dtype : is_integral(x.dtype()) ? DType::Int64 : x.dtype();
 }
 
@@ -66,7 +67,9 @@ Tensor cumprod_gradient(const Tensor& g, const Tensor& x, const Tensor& y, int64
   return where(first, at_first, early);
 }
 
-Tensor gradient_to(const Tensor& g, DType type) { return g.dtype() == type ? g : to(is_complex(g.dtype()) && !is_complex(type) ? real(g) : g, type); }
+Tensor gradient_to(const Tensor& g, DType type) {
+  return g.dtype() == type ? g : to(is_complex(g.dtype()) && !is_complex(type) ? real(g) : g, type);
+}
 
 }  // namespace
 
@@ -89,7 +92,8 @@ Tensor cumprod(const Tensor& input, int64_t dim, Dtype dtype) {
   Tensor y = run(Scan::Prod, x, d, type);
   if (recording(x))
     record("CumprodBackward0", {&x}, {&y}, {{"self", &x}, {"result", &y}}, [d, dtype = x.dtype()](Back& b) {
-      if (b.grad().defined()) b.set(0, [&] { return gradient_to(cumprod_gradient(b.grad(), b.saved(0), b.saved(1), d), dtype); });
+      if (b.grad().defined())
+        b.set(0, [&] { return gradient_to(cumprod_gradient(b.grad(), b.saved(0), b.saved(1), d), dtype); });
     });
   return y;
 }
@@ -98,25 +102,33 @@ namespace {
 
 std::tuple<Tensor, Tensor> extremes(Scan op, const char* name, const char* node, const Tensor& x, int64_t dim) {
   int d = wrap_dim(dim, x.ndim());
-  CHECK_KIND(NotImplemented, !is_complex(x.dtype()), name, "(): complex numbers have no order, got torch.", name_of(x.dtype()));
+  CHECK_KIND(NotImplemented, !is_complex(x.dtype()), name, "(): complex numbers have no order, got torch.",
+             name_of(x.dtype()));
   Tensor indices;
   Tensor y = run(op, x, d, x.dtype(), &indices);
   if (recording(x))
     record(node, {&x}, {&y}, {{"indices", &indices}}, [d, sizes = IntVec(x.sizes())](Back& b) {
-      if (b.grad().defined()) b.set(0, [&] {
-        if (sizes.empty()) return b.grad();
-        return scatter_add(zeros(sizes, b.grad().dtype(), b.grad().device()), d, b.saved(0), b.grad());
-      });
+      if (b.grad().defined())
+        b.set(0, [&] {
+          if (sizes.empty()) return b.grad();
+          return scatter_add(zeros(sizes, b.grad().dtype(), b.grad().device()), d, b.saved(0), b.grad());
+        });
     });
   return {y, indices};
 }
-std::tuple<Tensor, Tensor> cummax(const Tensor& x, int64_t dim) { return extremes(Scan::Max, "cummax", "CummaxBackward0", x, dim); }
-std::tuple<Tensor, Tensor> cummin(const Tensor& x, int64_t dim) { return extremes(Scan::Min, "cummin", "CumminBackward0", x, dim); }
+std::tuple<Tensor, Tensor> cummax(const Tensor& x, int64_t dim) {
+  return extremes(Scan::Max, "cummax", "CummaxBackward0", x, dim);
+}
+std::tuple<Tensor, Tensor> cummin(const Tensor& x, int64_t dim) {
+  return extremes(Scan::Min, "cummin", "CumminBackward0", x, dim);
+}
 
-// y_i = log sum_{j <= i} e^{x_j}, so dx_j = e^{x_j} sum_{i >= j} g_i e^{-y_i}, summed in the logarithm for either sign of g.
+// y_i = log sum_{j <= i} e^{x_j}, so dx_j = e^{x_j} sum_{i >= j} g_i e^{-y_i}, summed in the logarithm for either sign
+// of g.
 Tensor logcumsumexp(const Tensor& x, int64_t dim) {
   int d = wrap_dim(dim, x.ndim());
-  CHECK_KIND(NotImplemented, is_floating(x.dtype()), "logcumsumexp(): expected a floating point input, got torch.", name_of(x.dtype()));
+  CHECK_KIND(NotImplemented, is_floating(x.dtype()), "logcumsumexp(): expected a floating point input, got torch.",
+             name_of(x.dtype()));
   Tensor y = run(Scan::LogSumExp, x, d, x.dtype());
   if (recording(x))
     record("LogcumsumexpBackward0", {&x}, {&y}, {{"self", &x}, {"result", &y}}, [d](Back& b) {
@@ -156,12 +168,14 @@ Tensor diff(const Tensor& input, int64_t n, int64_t dim, const Tensor& prepend, 
   n = std::min(n, x.size(d));
   for (int64_t i = 0; i < n; i++) {
     int64_t size = x.size(d);
-    Tensor right = narrow(x, d, std::min<int64_t>(1, size), std::max<int64_t>(0, size - 1)), left = narrow(x, d, 0, std::max<int64_t>(0, size - 1));
+    Tensor right = narrow(x, d, std::min<int64_t>(1, size), std::max<int64_t>(0, size - 1)),
+           left = narrow(x, d, 0, std::max<int64_t>(0, size - 1));
     x = x.dtype() == DType::Bool ? binary(Ew::LogicalXor, right, left) : right - left;
   }
   return x;
 }
-Tensor diff_boxed(const Tensor& x, int64_t n, int64_t dim, std::optional<Tensor> prepend, std::optional<Tensor> append) {
+Tensor diff_boxed(const Tensor& x, int64_t n, int64_t dim, std::optional<Tensor> prepend,
+                  std::optional<Tensor> append) {
   return diff(x, n, dim, prepend.value_or(Tensor()), append.value_or(Tensor()));
 }
 
@@ -173,7 +187,8 @@ Tensor trapezoids(const Tensor& y, int64_t d) {
 }
 Tensor spacing(const char* name, const Tensor& y, const Tensor& x, int64_t& d) {
   if (x.ndim() == 1) {
-    CHECK(x.size(0) == y.size(d), name, "(): there must be one `x` value for each sample point, got ", x.size(0), " of them for ", y.size(d), " points");
+    CHECK(x.size(0) == y.size(d), name, "(): there must be one `x` value for each sample point, got ", x.size(0),
+          " of them for ", y.size(d), " points");
     IntVec shape(y.ndim(), 1);
     shape[int(d)] = x.size(0) - 1;
     return view(diff(x, 1, 0, {}, {}), shape);
@@ -208,18 +223,28 @@ Tensor cumulative_trapezoid_dx(const Tensor& y, const Scalar& dx, int64_t dim) {
 
 void register_scan() {
   const uint32_t out = kUsual | OutForm;
-  op<&cumsum>("cumsum(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", kAll, "running sums along a dimension; integers add up in int64");
-  op<&cumprod>("cumprod(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", kAll, "running products along a dimension");
-  op<&cummax>("cummax(Tensor input, int dim) -> (Tensor values, Tensor indices)", out, "the largest so far along a dimension, and where it last stood");
-  op<&cummin>("cummin(Tensor input, int dim) -> (Tensor values, Tensor indices)", out, "the smallest so far along a dimension, and where it last stood");
-  op<&logcumsumexp>("logcumsumexp(Tensor input, int dim) -> Tensor", out, "log of the running sums of e^x, without overflow");
-  op<&diff_boxed>("diff(Tensor input, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor", out, "differences of neighbours, n times over");
-  for (const char* s : {"trapezoid(Tensor y, Tensor x, *, int dim=-1) -> Tensor", "trapz(Tensor y, Tensor x, *, int dim=-1) -> Tensor"})
+  op<&cumsum>("cumsum(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", kAll,
+              "running sums along a dimension; integers add up in int64");
+  op<&cumprod>("cumprod(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", kAll,
+               "running products along a dimension");
+  op<&cummax>("cummax(Tensor input, int dim) -> (Tensor values, Tensor indices)", out,
+              "the largest so far along a dimension, and where it last stood");
+  op<&cummin>("cummin(Tensor input, int dim) -> (Tensor values, Tensor indices)", out,
+              "the smallest so far along a dimension, and where it last stood");
+  op<&logcumsumexp>("logcumsumexp(Tensor input, int dim) -> Tensor", out,
+                    "log of the running sums of e^x, without overflow");
+  op<&diff_boxed>("diff(Tensor input, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor", out,
+                  "differences of neighbours, n times over");
+  for (const char* s :
+       {"trapezoid(Tensor y, Tensor x, *, int dim=-1) -> Tensor", "trapz(Tensor y, Tensor x, *, int dim=-1) -> Tensor"})
     op<&trapezoid_x>(s, Function, "the integral of y over x by the trapezoidal rule");
-  for (const char* s : {"trapezoid(Tensor y, *, Number dx=1, int dim=-1) -> Tensor", "trapz(Tensor y, *, Number dx=1, int dim=-1) -> Tensor"})
+  for (const char* s : {"trapezoid(Tensor y, *, Number dx=1, int dim=-1) -> Tensor",
+                        "trapz(Tensor y, *, Number dx=1, int dim=-1) -> Tensor"})
     op<&trapezoid_dx>(s, Function, "the integral of evenly spaced samples by the trapezoidal rule");
-  op<&cumulative_trapezoid_x>("cumulative_trapezoid(Tensor y, Tensor x, *, int dim=-1) -> Tensor", Function, "running integrals of y over x by the trapezoidal rule");
-  op<&cumulative_trapezoid_dx>("cumulative_trapezoid(Tensor y, *, Number dx=1, int dim=-1) -> Tensor", Function, "running integrals of evenly spaced samples");
+  op<&cumulative_trapezoid_x>("cumulative_trapezoid(Tensor y, Tensor x, *, int dim=-1) -> Tensor", Function,
+                              "running integrals of y over x by the trapezoidal rule");
+  op<&cumulative_trapezoid_dx>("cumulative_trapezoid(Tensor y, *, Number dx=1, int dim=-1) -> Tensor", Function,
+                               "running integrals of evenly spaced samples");
 }
 
 }  // namespace lampas

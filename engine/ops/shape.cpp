@@ -53,13 +53,15 @@ Tensor through_memory(const Tensor& g, Geometry from, Geometry to) {
     if (!y.is_contiguous()) y = contiguous(y);
   }
   if (recording(g))
-    record("AsStridedBackwardBackward0", {&g}, {&y}, {}, gradient_by([from, to](const Tensor& gg) { return through_memory(gg, to, from); }));
+    record("AsStridedBackwardBackward0", {&g}, {&y}, {},
+           gradient_by([from, to](const Tensor& gg) { return through_memory(gg, to, from); }));
   return y;
 }
 
 }  // namespace
 
-Tensor as_strided_backward(const Tensor& g, Ints base_sizes, Ints base_strides, int64_t base_offset, Ints sizes, Ints strides, int64_t offset) {
+Tensor as_strided_backward(const Tensor& g, Ints base_sizes, Ints base_strides, int64_t base_offset, Ints sizes,
+                           Ints strides, int64_t offset) {
   Geometry base{IntVec(base_sizes), IntVec(base_strides), base_offset};
   Tensor r = through_memory(g, {IntVec(sizes), IntVec(strides), offset}, base);
   if (!may_overlap(base_sizes, base_strides)) return r;
@@ -100,11 +102,15 @@ Tensor write_through(const Tensor& x, const Tensor& src, Geometry base, Geometry
 }  // namespace
 
 Tensor as_strided_scatter(const Tensor& x, const Tensor& src, Ints sizes, Ints strides, std::optional<int64_t> offset) {
-  CHECK(sizes.size() == strides.size(), "mismatch in length of strides and shape: as_strided_scatter got ", shown(sizes), " and ", shown(strides));
-  CHECK(same(src.sizes(), sizes), "expected src to have a size equal to the slice of self. src size = ", shown(src.sizes()), ", slice size = ", shown(sizes));
+  CHECK(sizes.size() == strides.size(), "mismatch in length of strides and shape: as_strided_scatter got ",
+        shown(sizes), " and ", shown(strides));
+  CHECK(same(src.sizes(), sizes),
+        "expected src to have a size equal to the slice of self. src size = ", shown(src.sizes()),
+        ", slice size = ", shown(sizes));
   Geometry window{IntVec(sizes), IntVec(strides), offset.value_or(x.offset())};
-  CHECK(size_t(window.end()) * x.item_size() <= x->storage->nbytes, "setStorage: sizes ", shown(sizes), ", strides ", shown(strides), ", storage offset ", window.offset,
-        ", and itemsize ", x.item_size(), " are out of bounds for storage of size ", x->storage->nbytes);
+  CHECK(size_t(window.end()) * x.item_size() <= x->storage->nbytes, "setStorage: sizes ", shown(sizes), ", strides ",
+        shown(strides), ", storage offset ", window.offset, ", and itemsize ", x.item_size(),
+        " are out of bounds for storage of size ", x->storage->nbytes);
   return write_through(x, src, {x->sizes, x->strides, x.offset()}, window);
 }
 
@@ -113,13 +119,15 @@ Tensor as_strided_scatter(const Tensor& x, const Tensor& src, Ints sizes, Ints s
 Tensor select_scatter(const Tensor& x, const Tensor& src, int64_t dim, int64_t index) {
   return put_window("SelectScatterBackward0", x, src, [=](const Tensor& t) { return select(t, dim, index); });
 }
-Tensor slice_scatter(const Tensor& x, const Tensor& src, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step) {
+Tensor slice_scatter(const Tensor& x, const Tensor& src, int64_t dim, std::optional<int64_t> start,
+                     std::optional<int64_t> end, int64_t step) {
   return put_window("SliceScatterBackward0", x, src, [=](const Tensor& t) { return slice(t, dim, start, end, step); });
 }
 
 namespace {
 Tensor diagonal_scatter(const Tensor& x, const Tensor& src, int64_t offset, int64_t dim1, int64_t dim2) {
-  return put_window("DiagonalScatterBackward0", x, src, [=](const Tensor& t) { return diagonal(t, offset, dim1, dim2); });
+  return put_window("DiagonalScatterBackward0", x, src,
+                    [=](const Tensor& t) { return diagonal(t, offset, dim1, dim2); });
 }
 
 // ---- joining ----
@@ -160,11 +168,14 @@ Tensor join(const char* op, const std::vector<Tensor>& tensors, Ints shape, int 
   bool records = recording(tensors);
   Device device = tensors[0].device();
   for (const Tensor& t : tensors)
-    CHECK(t.device() == device, "Expected all tensors to be on the same device, but found at least two devices, ", name_of(device), " and ", name_of(t.device()), "!");
+    CHECK(t.device() == device, "Expected all tensors to be on the same device, but found at least two devices, ",
+          name_of(device), " and ", name_of(t.device()), "!");
   if (out.given()) {
     check_out(op, out, records);
-    CHECK_KIND(Type, can_cast(type, out.tensor->dtype()), "torch.", op, "(): input types can't be cast to the desired output type torch.", name_of(out.tensor->dtype()));
-    CHECK(!overlaps(out, tensors), "unsupported operation: the input tensors cannot refer to any of the output memory locations. "
+    CHECK_KIND(Type, can_cast(type, out.tensor->dtype()), "torch.", op,
+               "(): input types can't be cast to the desired output type torch.", name_of(out.tensor->dtype()));
+    CHECK(!overlaps(out, tensors),
+          "unsupported operation: the input tensors cannot refer to any of the output memory locations. "
           "Give out= a tensor that shares no storage with them.");
     resize(*out.tensor, shape);
     place(*out.tensor, tensors, d, stacked);
@@ -182,7 +193,8 @@ Tensor cat(const std::vector<Tensor>& tensors, int64_t dim, const Out& out) {
   CHECK_KIND(Value, !tensors.empty(), "torch.cat(): expected a non-empty list of Tensors");
   const Tensor* first = nullptr;
   for (size_t i = 0; i < tensors.size(); i++) {
-    CHECK(tensors[i].ndim() > 0, "zero-dimensional tensor (at position ", i, ") cannot be concatenated: stack() joins along a new dimension");
+    CHECK(tensors[i].ndim() > 0, "zero-dimensional tensor (at position ", i,
+          ") cannot be concatenated: stack() joins along a new dimension");
     if (!first && !skipped(tensors[i])) first = &tensors[i];
   }
   if (!first) first = &tensors[0];
@@ -192,11 +204,12 @@ Tensor cat(const std::vector<Tensor>& tensors, int64_t dim, const Out& out) {
   for (size_t i = 0; i < tensors.size(); i++) {
     const Tensor& t = tensors[i];
     if (skipped(t)) continue;
-    CHECK(t.ndim() == shape.size(), "Tensors must have same number of dimensions: got ", shape.size(), " and ", t.ndim(), " (shapes ", shown((*first)->sizes),
-          " and ", shown(t.sizes()), ")");
+    CHECK(t.ndim() == shape.size(), "Tensors must have same number of dimensions: got ", shape.size(), " and ",
+          t.ndim(), " (shapes ", shown((*first)->sizes), " and ", shown(t.sizes()), ")");
     for (int k = 0; k < shape.size(); k++)
-      CHECK(k == d || t.sizes()[k] == shape[k], "Sizes of tensors must match except in dimension ", d, ". Expected size ", shape[k], " but got size ", t.sizes()[k],
-            " for tensor number ", i, " in the list: its shape is ", shown(t.sizes()), ", the first one's ", shown((*first)->sizes));
+      CHECK(k == d || t.sizes()[k] == shape[k], "Sizes of tensors must match except in dimension ", d,
+            ". Expected size ", shape[k], " but got size ", t.sizes()[k], " for tensor number ", i,
+            " in the list: its shape is ", shown(t.sizes()), ", the first one's ", shown((*first)->sizes));
     shape[d] += t.sizes()[d];
   }
   Tensor y = join("cat", tensors, shape, d, false, out);
@@ -231,8 +244,8 @@ Tensor stack(const std::vector<Tensor>& tensors, int64_t dim, const Out& out) {
   const Tensor& first = tensors[0];
   int d = wrap_dim(dim, first.ndim() + 1);
   for (size_t i = 1; i < tensors.size(); i++)
-    CHECK(same(tensors[i].sizes(), first.sizes()), "stack expects each tensor to be equal size, but got ", shown(first.sizes()), " at entry 0 and ",
-          shown(tensors[i].sizes()), " at entry ", i);
+    CHECK(same(tensors[i].sizes(), first.sizes()), "stack expects each tensor to be equal size, but got ",
+          shown(first.sizes()), " at entry 0 and ", shown(tensors[i].sizes()), " at entry ", i);
   IntVec shape = first->sizes;
   shape.insert(d, int64_t(tensors.size()));
   Tensor y = join("stack", tensors, shape, d, true, out);
@@ -260,7 +273,8 @@ Tensor with_dims(const Tensor& t, int n) {
   if (n == 3 && t.ndim() == 1) return unsqueeze(unsqueeze(t, 0), -1);
   return n == 3 ? unsqueeze(t, -1) : unsqueeze(t, 0);
 }
-template <class F> std::vector<Tensor> each(const std::vector<Tensor>& tensors, const char* op, F&& f) {
+template <class F>
+std::vector<Tensor> each(const std::vector<Tensor>& tensors, const char* op, F&& f) {
   CHECK(!tensors.empty(), op, " expects a non-empty TensorList");
   std::vector<Tensor> out;
   for (const Tensor& t : tensors) out.push_back(f(t));
@@ -277,7 +291,9 @@ Tensor dstack(const std::vector<Tensor>& tensors, const Out& out) {
   return cat(each(tensors, "dstack", [](const Tensor& t) { return with_dims(t, 3); }), 2, out);
 }
 Tensor column_stack(const std::vector<Tensor>& tensors, const Out& out) {
-  return hstack(each(tensors, "column_stack", [](const Tensor& t) { return t.ndim() <= 1 ? reshape(t, IntVec{t.numel(), 1}) : t; }), out);
+  return hstack(each(tensors, "column_stack",
+                     [](const Tensor& t) { return t.ndim() <= 1 ? reshape(t, IntVec{t.numel(), 1}) : t; }),
+                out);
 }
 
 }  // namespace
@@ -286,13 +302,15 @@ Tensor column_stack(const std::vector<Tensor>& tensors, const Out& out) {
 
 Tensor repeat(const Tensor& x, Ints repeats) {
   int n = int(repeats.size()), shift = n - x.ndim();
-  CHECK(shift >= 0, "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor: got ", shown(repeats), " for shape ", shown(x.sizes()));
+  CHECK(shift >= 0, "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor: got ",
+        shown(repeats), " for shape ", shown(x.sizes()));
   // Each dimension becomes (repeats, size): the source is broadcast along the first of the two.
   IntVec shape, pairs, source;
   for (int d = 0; d < n; d++) {
     int64_t size = d < shift ? 1 : x.sizes()[d - shift];
     shape.push_back(repeats[d] * size);
-    CHECK(repeats[d] >= 0, "Trying to create tensor with negative dimension ", shape.back(), ": repeats are ", shown(repeats));
+    CHECK(repeats[d] >= 0, "Trying to create tensor with negative dimension ", shape.back(), ": repeats are ",
+          shown(repeats));
     pairs.push_back(repeats[d]);
     pairs.push_back(size);
     source.push_back(1);
@@ -305,11 +323,11 @@ Tensor repeat(const Tensor& x, Ints repeats) {
   }
   if (recording(x)) {
     record("RepeatBackward0", {&x}, {&y}, {}, gradient_by([pairs, before = x->sizes](const Tensor& g) {
-      if (g.numel() == 0) return zeros(before, g.dtype(), g.device());
-      IntVec dims;
-      for (int d = 0; d < pairs.size(); d += 2) dims.push_back(d);
-      return reshape(dims.empty() ? g : sum(reshape(g, pairs), dims), before);
-    }));
+             if (g.numel() == 0) return zeros(before, g.dtype(), g.device());
+             IntVec dims;
+             for (int d = 0; d < pairs.size(); d += 2) dims.push_back(d);
+             return reshape(dims.empty() ? g : sum(reshape(g, pairs), dims), before);
+           }));
   }
   return y;
 }
@@ -326,9 +344,11 @@ Tensor tile(const Tensor& x, Ints dims) {
 Tensor repeated_indices(const Tensor& repeats, std::optional<int64_t> output_size) {
   CHECK(repeats.ndim() == 1, "repeat_interleave only accept 1D vector as repeat, got shape ", shown(repeats.sizes()));
   CHECK_KIND(NotImplemented, repeats.dtype() == DType::Int64 || repeats.dtype() == DType::Int32,
-             "\"repeat_interleave\" not implemented for 'torch.", name_of(repeats.dtype()), "': repeats must be int64 or int32");
+             "\"repeat_interleave\" not implemented for 'torch.", name_of(repeats.dtype()),
+             "': repeats must be int64 or int32");
   if (repeats.is_meta()) {
-    CHECK_KIND(NotImplemented, output_size, "repeat_interleave with repeats on the meta device needs output_size: their sum is not known");
+    CHECK_KIND(NotImplemented, output_size,
+               "repeat_interleave with repeats on the meta device needs output_size: their sum is not known");
     return empty(IntVec{*output_size}, DType::Int64, repeats.device());
   }
   Tensor counts = contiguous(to(repeats, DType::Int64));
@@ -338,13 +358,16 @@ Tensor repeated_indices(const Tensor& repeats, std::optional<int64_t> output_siz
     CHECK(r[i] >= 0, "repeats can not be negative, got ", r[i], " at position ", i);
     total += r[i];
   }
-  CHECK(output_size.value_or(total) == total, "allocated size does not match required size: output_size is ", output_size.value_or(0), ", repeats sum to ", total);
+  CHECK(output_size.value_or(total) == total, "allocated size does not match required size: output_size is ",
+        output_size.value_or(0), ", repeats sum to ", total);
   Tensor y = empty(IntVec{total}, DType::Int64, repeats.device());
   int64_t* p = y.data<int64_t>();
   for (int64_t i = 0; i < counts.numel(); i++) p = std::fill_n(p, r[i], i);
   return y;
 }
-Tensor repeat_interleave_indices(const Tensor& repeats, std::optional<int64_t> output_size) { return to(repeated_indices(repeats, output_size), repeats.dtype()); }
+Tensor repeat_interleave_indices(const Tensor& repeats, std::optional<int64_t> output_size) {
+  return to(repeated_indices(repeats, output_size), repeats.dtype());
+}
 
 Tensor repeat_interleave_int(const Tensor& input, int64_t repeats, std::optional<int64_t> dim, std::optional<int64_t>) {
   CHECK(repeats >= 0, "Repeats must be non-negative, got ", repeats);
@@ -356,14 +379,18 @@ Tensor repeat_interleave_int(const Tensor& input, int64_t repeats, std::optional
   joined[d] *= repeats;
   return view(clone(expand(unsqueeze(x, d + 1), shape), MemoryFormat::Contiguous), joined);
 }
-Tensor repeat_interleave_tensor(const Tensor& input, const Tensor& repeats, std::optional<int64_t> dim, std::optional<int64_t> output_size) {
+Tensor repeat_interleave_tensor(const Tensor& input, const Tensor& repeats, std::optional<int64_t> dim,
+                                std::optional<int64_t> output_size) {
   Tensor x = dim ? input : reshape(input, IntVec{-1});
   if (x.ndim() == 0) x = reshape(x, IntVec{1});
   int d = wrap_dim(dim.value_or(0), x.ndim());
   Tensor counts = repeats;
-  if (repeats.ndim() == 0 || (repeats.ndim() == 1 && repeats.numel() == 1)) counts = expand(reshape(repeats, IntVec{1}), IntVec{x.sizes()[d]});
+  if (repeats.ndim() == 0 || (repeats.ndim() == 1 && repeats.numel() == 1))
+    counts = expand(reshape(repeats, IntVec{1}), IntVec{x.sizes()[d]});
   CHECK(counts.ndim() == 1, "repeats must be 0-dim or 1-dim tensor, got shape ", shown(repeats.sizes()));
-  CHECK(counts.numel() == x.sizes()[d], "repeats must have the same size as input along dim, but got repeats.size(0) = ", counts.numel(), " and input.size(", d, ") = ", x.sizes()[d]);
+  CHECK(counts.numel() == x.sizes()[d],
+        "repeats must have the same size as input along dim, but got repeats.size(0) = ", counts.numel(),
+        " and input.size(", d, ") = ", x.sizes()[d]);
   return index_select(x, d, repeated_indices(counts, output_size));
 }
 
@@ -382,7 +409,9 @@ Tensor flip(const Tensor& x, Ints dims) {
       strides[d] = -strides[d];
     }
   if (y.numel()) copy_data(y, alias(x, x.sizes(), strides, offset));
-  if (recording(x)) record("FlipBackward0", {&x}, {&y}, {}, gradient_by([before = IntVec(dims)](const Tensor& g) { return flip(g, before); }));
+  if (recording(x))
+    record("FlipBackward0", {&x}, {&y}, {},
+           gradient_by([before = IntVec(dims)](const Tensor& g) { return flip(g, before); }));
   return y;
 }
 
@@ -390,7 +419,7 @@ namespace {
 
 Tensor roll_one(const Tensor& x, int64_t shift, int64_t dim) {
   int d = wrap_dim(dim, x.ndim());
-  if (x.numel() == 0) return clone_data(x);
+  if (x.numel() == 0 || x.ndim() == 0) return clone_data(x);
   int64_t n = x.sizes()[d];
   shift = ((shift % n) + n) % n;
   Tensor y = empty_preserving(x, x.dtype());
@@ -427,7 +456,9 @@ Tensor rot90(const Tensor& x, int64_t k, Ints dims) {
         : k == 2 ? flip(x, dims)
                  : alias(transpose(flip(x, IntVec{k == 1 ? b : a}), a, b));
   }
-  if (recording(x)) record("Rot90Backward0", {&x}, {&y}, {}, gradient_by([k, a, b](const Tensor& g) { return rot90(g, -k, IntVec{a, b}); }));
+  if (recording(x))
+    record("Rot90Backward0", {&x}, {&y}, {},
+           gradient_by([k, a, b](const Tensor& g) { return rot90(g, -k, IntVec{a, b}); }));
   return y;
 }
 
@@ -435,13 +466,15 @@ Tensor rot90(const Tensor& x, int64_t k, Ints dims) {
 
 Tensor roll(const Tensor& x, Ints shifts, Ints dims) {
   CHECK(!shifts.empty(), "`shifts` required");
-  CHECK(shifts.size() == dims.size() || (dims.empty() && shifts.size() == 1), "shifts and dimensions must align. shifts: ", shifts.size(), ", dims:", dims.size());
+  CHECK(shifts.size() == dims.size() || (dims.empty() && shifts.size() == 1),
+        "shifts and dimensions must align. shifts: ", shifts.size(), ", dims:", dims.size());
   Tensor y;
   {
     NoGrad guard;
     if (dims.empty()) {
       Tensor flat = contiguous(x);
-      y = alias(roll_one(alias(flat, IntVec{x.numel()}, IntVec{1}, flat.offset()), shifts[0], 0), x.sizes(), contiguous_strides(x.sizes()), 0);
+      y = alias(roll_one(alias(flat, IntVec{x.numel()}, IntVec{1}, flat.offset()), shifts[0], 0), x.sizes(),
+                contiguous_strides(x.sizes()), 0);
     } else {
       y = x;
       for (size_t i = 0; i < dims.size(); i++) y = roll_one(y, shifts[i], dims[i]);
@@ -450,7 +483,8 @@ Tensor roll(const Tensor& x, Ints shifts, Ints dims) {
   if (recording(x)) {
     IntVec back(shifts), along(dims);
     for (int64_t& s : back) s = -s;
-    record("RollBackward0", {&x}, {&y}, {}, gradient_by([back, along](const Tensor& g) { return roll(g, back, along); }));
+    record("RollBackward0", {&x}, {&y}, {},
+           gradient_by([back, along](const Tensor& g) { return roll(g, back, along); }));
   }
   return y;
 }
@@ -459,7 +493,8 @@ Tensor roll(const Tensor& x, Ints shifts, Ints dims) {
 
 namespace {
 
-Tensor triangle(const char* name, const char* grad_name, bool upper, const Tensor& x, int64_t diagonal, const Out& out) {
+Tensor triangle(const char* name, const char* grad_name, bool upper, const Tensor& x, int64_t diagonal,
+                const Out& out) {
   CHECK(x.ndim() >= 2, name, ": input tensor must have at least 2 dimensions, got shape ", shown(x.sizes()));
   if (!out.inplace()) check_out_type(name, out, x.dtype());
   return in_form(name, x, out, recording(x), [&](const Tensor& t) {
@@ -470,22 +505,28 @@ Tensor triangle(const char* name, const char* grad_name, bool upper, const Tenso
       y = empty(t.sizes(), t.dtype(), t.device());
       int64_t rows = t.size(-2), columns = t.size(-1);
       if (y.numel())
-        kernels(t.device()).triangle({upper, diagonal, t.numel() / (rows * columns), rows, columns, t.item_size(), plain.data(), y.data()});
+        kernels(t.device())
+            .triangle(
+                {upper, diagonal, t.numel() / (rows * columns), rows, columns, t.item_size(), plain.data(), y.data()});
     }
     if (recording(t))
-      record(grad_name, {&t}, {&y}, {}, gradient_by([upper, diagonal](const Tensor& g) { return upper ? triu(g, diagonal) : tril(g, diagonal); }));
+      record(grad_name, {&t}, {&y}, {},
+             gradient_by([upper, diagonal](const Tensor& g) { return upper ? triu(g, diagonal) : tril(g, diagonal); }));
     return y;
   });
 }
 
-Tensor triangle_indices(const char* name, bool upper, int64_t rows, int64_t columns, int64_t offset, std::optional<DType> dtype, std::optional<Device> device) {
+Tensor triangle_indices(const char* name, bool upper, int64_t rows, int64_t columns, int64_t offset,
+                        std::optional<DType> dtype, std::optional<Device> device) {
   CHECK(rows >= 0, "row must be non-negative, got ", rows);
   CHECK(columns >= 0, "col must be non-negative, got ", columns);
   DType type = dtype.value_or(DType::Int64);
-  CHECK_KIND(NotImplemented, is_integral(type) && type != DType::Bool, '"', name, "\" not implemented for 'torch.", name_of(type), "'");
+  CHECK_KIND(NotImplemented, is_integral(type) && type != DType::Bool, '"', name, "\" not implemented for 'torch.",
+             name_of(type), "'");
   std::vector<int64_t> r, c;
   for (int64_t i = 0; i < rows; i++) {
-    int64_t from = upper ? std::clamp<int64_t>(i + offset, 0, columns) : 0, to = upper ? columns : std::clamp<int64_t>(i + offset + 1, 0, columns);
+    int64_t from = upper ? std::clamp<int64_t>(i + offset, 0, columns) : 0,
+            to = upper ? columns : std::clamp<int64_t>(i + offset + 1, 0, columns);
     for (int64_t j = from; j < to; j++) r.push_back(i), c.push_back(j);
   }
   int64_t n = int64_t(r.size());
@@ -496,17 +537,23 @@ Tensor triangle_indices(const char* name, bool upper, int64_t rows, int64_t colu
   }
   return to(y, type);
 }
-Tensor tril_indices(int64_t row, int64_t col, int64_t offset, std::optional<DType> dtype, std::optional<Device> device) {
+Tensor tril_indices(int64_t row, int64_t col, int64_t offset, std::optional<DType> dtype,
+                    std::optional<Device> device) {
   return triangle_indices("tril_indices", false, row, col, offset, dtype, device);
 }
-Tensor triu_indices(int64_t row, int64_t col, int64_t offset, std::optional<DType> dtype, std::optional<Device> device) {
+Tensor triu_indices(int64_t row, int64_t col, int64_t offset, std::optional<DType> dtype,
+                    std::optional<Device> device) {
   return triangle_indices("triu_indices", true, row, col, offset, dtype, device);
 }
 
 }  // namespace
 
-Tensor tril(const Tensor& x, int64_t diagonal, const Out& out) { return triangle("tril", "TrilBackward0", false, x, diagonal, out); }
-Tensor triu(const Tensor& x, int64_t diagonal, const Out& out) { return triangle("triu", "TriuBackward0", true, x, diagonal, out); }
+Tensor tril(const Tensor& x, int64_t diagonal, const Out& out) {
+  return triangle("tril", "TrilBackward0", false, x, diagonal, out);
+}
+Tensor triu(const Tensor& x, int64_t diagonal, const Out& out) {
+  return triangle("triu", "TriuBackward0", true, x, diagonal, out);
+}
 
 // ---- diagonals ----
 
@@ -535,8 +582,9 @@ Tensor diag_of(const Tensor& x, int64_t offset) {
   }
   if (recording(x))
     record("DiagonalBackward0_copy", {&x}, {&y}, {}, gradient_by([before = x->sizes, offset](const Tensor& g) {
-      return embed("DiagonalBackwardBackward0", g, before, [offset](const Tensor& t) { return diagonal(t, offset); });
-    }));
+             return embed("DiagonalBackwardBackward0", g, before,
+                          [offset](const Tensor& t) { return diagonal(t, offset); });
+           }));
   return y;
 }
 Tensor diag(const Tensor& x, int64_t offset, const Out& out) {
@@ -553,8 +601,9 @@ Tensor trace(const Tensor& x) {
   }
   if (recording(x))
     record("TraceBackward0", {&x}, {&y}, {}, gradient_by([sizes = x->sizes](const Tensor& g) {
-      return embed("TraceBackwardBackward0", expand(g, IntVec{std::min(sizes[0], sizes[1])}), sizes, [](const Tensor& t) { return diagonal(t); });
-    }));
+             return embed("TraceBackwardBackward0", expand(g, IntVec{std::min(sizes[0], sizes[1])}), sizes,
+                          [](const Tensor& t) { return diagonal(t); });
+           }));
   return y;
 }
 
@@ -572,7 +621,8 @@ Tensor fill_diagonal_(const Tensor& x, const Scalar& value, bool wrap) {
   }
   int64_t step = 0;
   for (int d = 0; d < x.ndim(); d++) {
-    CHECK(x.sizes()[d] == x.sizes()[0], "all dimensions of input must be of equal length, got shape ", shown(x.sizes()));
+    CHECK(x.sizes()[d] == x.sizes()[0], "all dimensions of input must be of equal length, got shape ",
+          shown(x.sizes()));
     step += x.strides()[d];
   }
   copy_(as_strided(x, IntVec{x.sizes()[0]}, IntVec{step}), one);
@@ -586,15 +636,18 @@ Tensor fill_diagonal_(const Tensor& x, const Scalar& value, bool wrap) {
 Tensor pad_constant(const Tensor& x, Ints pad, const Scalar& value) {
   CHECK(pad.size() % 2 == 0, "Length of pad must be even but instead it equals ", pad.size());
   int n = x.ndim(), padded = int(pad.size() / 2);
-  CHECK(padded <= n, "Length of pad should be no more than twice the number of dimensions of the input. Pad length is ", pad.size(), " while the input has ", n, " dimensions.");
-  CHECK(is_complex(x.dtype()) || value.kind() != Scalar::Complex, "value cannot be converted to type ", name_of(x.dtype()), " without overflow");
+  CHECK(padded <= n, "Length of pad should be no more than twice the number of dimensions of the input. Pad length is ",
+        pad.size(), " while the input has ", n, " dimensions.");
+  CHECK(is_complex(x.dtype()) || value.kind() != Scalar::Complex, "value cannot be converted to type ",
+        name_of(x.dtype()), " without overflow");
   IntVec sizes = x->sizes, inner_from = x->sizes, inner_to = x->sizes, inner(x.sizes());
   bool pads = false;
   for (int d = 0; d < n; d++) {
     int k = n - 1 - d;
     int64_t before = k < padded ? pad[2 * k] : 0, after = k < padded ? pad[2 * k + 1] : 0;
     sizes[d] += before + after;
-    CHECK(sizes[d] >= 0, "The input size ", x.sizes()[d], ", plus negative padding ", before, " and ", after, " resulted in a negative output size, which is invalid. Check dimension ", d, " of your input.");
+    CHECK(sizes[d] >= 0, "The input size ", x.sizes()[d], ", plus negative padding ", before, " and ", after,
+          " resulted in a negative output size, which is invalid. Check dimension ", d, " of your input.");
     inner_from[d] = std::max<int64_t>(-before, 0);
     inner_to[d] = std::max<int64_t>(before, 0);
     inner[d] = std::max<int64_t>(x.sizes()[d] + std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0), 0);
@@ -610,7 +663,8 @@ Tensor pad_constant(const Tensor& x, Ints pad, const Scalar& value) {
   if (recording(x)) {
     IntVec back(pad);
     for (int64_t& p : back) p = -p;
-    record("ConstantPadNdBackward0", {&x}, {&y}, {}, gradient_by([back](const Tensor& g) { return pad_constant(g, back, 0); }));
+    record("ConstantPadNdBackward0", {&x}, {&y}, {},
+           gradient_by([back](const Tensor& g) { return pad_constant(g, back, 0); }));
   }
   return y;
 }
@@ -626,39 +680,62 @@ Tensor resize_as_(const Tensor& x, const Tensor& other) {
 }  // namespace
 
 void register_shape() {
-  for (const char* s : {"cat(Tensor[] tensors, int dim=0) -> Tensor", "concat(Tensor[] tensors, int dim=0) -> Tensor", "concatenate(Tensor[] tensors, int dim=0) -> Tensor"})
+  for (const char* s : {"cat(Tensor[] tensors, int dim=0) -> Tensor", "concat(Tensor[] tensors, int dim=0) -> Tensor",
+                        "concatenate(Tensor[] tensors, int dim=0) -> Tensor"})
     op<&cat>(s, Function | OutForm, "tensors joined along a dimension");
-  op<&stack>("stack(Tensor[] tensors, int dim=0) -> Tensor", Function | OutForm, "tensors of one shape joined along a new dimension");
-  op<&hstack>("hstack(Tensor[] tensors) -> Tensor", Function | OutForm, "tensors joined along dimension 1, or 0 of 1-D tensors");
+  op<&stack>("stack(Tensor[] tensors, int dim=0) -> Tensor", Function | OutForm,
+             "tensors of one shape joined along a new dimension");
+  op<&hstack>("hstack(Tensor[] tensors) -> Tensor", Function | OutForm,
+              "tensors joined along dimension 1, or 0 of 1-D tensors");
   op<&vstack>("vstack(Tensor[] tensors) -> Tensor", Function | OutForm, "tensors joined along dimension 0");
   op<&vstack>("row_stack(Tensor[] tensors) -> Tensor", Function | OutForm, "tensors joined along dimension 0");
   op<&dstack>("dstack(Tensor[] tensors) -> Tensor", Function | OutForm, "tensors joined along dimension 2");
-  op<&column_stack>("column_stack(Tensor[] tensors) -> Tensor", Function | OutForm, "1-D tensors as columns, others joined along dimension 1");
+  op<&column_stack>("column_stack(Tensor[] tensors) -> Tensor", Function | OutForm,
+                    "1-D tensors as columns, others joined along dimension 1");
   op<&repeat>("repeat(Tensor input, int[] repeats) -> Tensor", Method, "the tensor repeated along each dimension");
   op<&tile>("tile(Tensor input, int[] dims) -> Tensor", kUsual, "repeat; missing counts in front are 1");
-  op<&repeat_interleave_int>("repeat_interleave(Tensor input, int repeats, int? dim=None, *, int? output_size=None) -> Tensor", kUsual, "each element repeated in its place");
-  op<&repeat_interleave_tensor>("repeat_interleave(Tensor input, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor", kUsual);
+  op<&repeat_interleave_int>(
+      "repeat_interleave(Tensor input, int repeats, int? dim=None, *, int? output_size=None) -> Tensor", kUsual,
+      "each element repeated in its place");
+  op<&repeat_interleave_tensor>(
+      "repeat_interleave(Tensor input, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor", kUsual);
   op<&repeat_interleave_indices>("repeat_interleave(Tensor repeats, *, int? output_size=None) -> Tensor", Function);
   op<&flip_op>("flip(Tensor input, int[] dims) -> Tensor", kUsual, "reversed along dimensions");
   op<&fliplr>("fliplr(Tensor input) -> Tensor", kUsual, "reversed along dimension 1");
   op<&flipud>("flipud(Tensor input) -> Tensor", kUsual, "reversed along dimension 0");
-  op<&rot90>("rot90(Tensor input, int k=1, int[] dims=[0, 1]) -> Tensor", kUsual, "turned k times by 90 degrees, from the first towards the second dimension");
-  op<&roll>("roll(Tensor input, int[1] shifts, int[1] dims=[]) -> Tensor", kUsual, "shifted along dimensions, what leaves one end enters at the other");
+  op<&rot90>("rot90(Tensor input, int k=1, int[] dims=[0, 1]) -> Tensor", kUsual,
+             "turned k times by 90 degrees, from the first towards the second dimension");
+  op<&roll>("roll(Tensor input, int[1] shifts, int[1] dims=[]) -> Tensor", kUsual,
+            "shifted along dimensions, what leaves one end enters at the other");
   op<&tril>("tril(Tensor input, int diagonal=0) -> Tensor", kAll, "the lower triangle of matrices, zeros elsewhere");
   op<&triu>("triu(Tensor input, int diagonal=0) -> Tensor", kAll, "the upper triangle of matrices, zeros elsewhere");
-  op<&tril_indices>("tril_indices(int row, int col, int offset=0, *, dtype? dtype=None, device? device=None) -> Tensor", Function, "row and column of each element of the lower triangle");
-  op<&triu_indices>("triu_indices(int row, int col, int offset=0, *, dtype? dtype=None, device? device=None) -> Tensor", Function, "row and column of each element of the upper triangle");
-  op<&diag>("diag(Tensor input, int diagonal=0) -> Tensor", kUsual | OutForm, "the diagonal of a matrix, or a matrix with that diagonal");
+  op<&tril_indices>("tril_indices(int row, int col, int offset=0, *, dtype? dtype=None, device? device=None) -> Tensor",
+                    Function, "row and column of each element of the lower triangle");
+  op<&triu_indices>("triu_indices(int row, int col, int offset=0, *, dtype? dtype=None, device? device=None) -> Tensor",
+                    Function, "row and column of each element of the upper triangle");
+  op<&diag>("diag(Tensor input, int diagonal=0) -> Tensor", kUsual | OutForm,
+            "the diagonal of a matrix, or a matrix with that diagonal");
   op<&trace>("trace(Tensor input) -> Tensor", kUsual, "the sum of the diagonal of a matrix");
-  op<&fill_diagonal_>("fill_diagonal_(Tensor input, Number fill_value, bool wrap=False) -> Tensor", Method, "sets the main diagonal to one value");
-  op<&diag_embed>("diag_embed(Tensor input, int offset=0, int dim1=-2, int dim2=-1) -> Tensor", kUsual, "matrices whose diagonals are the last dimension of input");
-  op<&diagflat>("diagflat(Tensor input, int offset=0) -> Tensor", kUsual, "a matrix with all elements of input on its diagonal");
-  op<&diagonal_scatter>("diagonal_scatter(Tensor input, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor", kUsual, "a copy of input with src on a diagonal");
-  op<&select_scatter>("select_scatter(Tensor input, Tensor src, int dim, int index) -> Tensor", kUsual, "a copy of input with src at one index");
-  op<&slice_scatter>("slice_scatter(Tensor input, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor", kUsual, "a copy of input with src in a slice");
-  op<&as_strided_scatter>("as_strided_scatter(Tensor input, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor", kUsual, "a copy of input with src in an as_strided view");
-  op<&pad_constant>("constant_pad_nd(Tensor input, int[] pad, Number value=0) -> Tensor", Function, "padded with a constant; pad holds (before, after) from the last dimension on");
-  op<&resize_as_>("resize_as_(Tensor input, Tensor the_template) -> Tensor", Method | Function, "resize_ to another tensor's shape");
+  op<&fill_diagonal_>("fill_diagonal_(Tensor input, Number fill_value, bool wrap=False) -> Tensor", Method,
+                      "sets the main diagonal to one value");
+  op<&diag_embed>("diag_embed(Tensor input, int offset=0, int dim1=-2, int dim2=-1) -> Tensor", kUsual,
+                  "matrices whose diagonals are the last dimension of input");
+  op<&diagflat>("diagflat(Tensor input, int offset=0) -> Tensor", kUsual,
+                "a matrix with all elements of input on its diagonal");
+  op<&diagonal_scatter>("diagonal_scatter(Tensor input, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor",
+                        kUsual, "a copy of input with src on a diagonal");
+  op<&select_scatter>("select_scatter(Tensor input, Tensor src, int dim, int index) -> Tensor", kUsual,
+                      "a copy of input with src at one index");
+  op<&slice_scatter>(
+      "slice_scatter(Tensor input, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
+      kUsual, "a copy of input with src in a slice");
+  op<&as_strided_scatter>(
+      "as_strided_scatter(Tensor input, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
+      kUsual, "a copy of input with src in an as_strided view");
+  op<&pad_constant>("constant_pad_nd(Tensor input, int[] pad, Number value=0) -> Tensor", Function,
+                    "padded with a constant; pad holds (before, after) from the last dimension on");
+  op<&resize_as_>("resize_as_(Tensor input, Tensor the_template) -> Tensor", Method | Function,
+                  "resize_ to another tensor's shape");
 }
 
 }  // namespace lampas

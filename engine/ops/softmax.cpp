@@ -58,14 +58,19 @@ Tensor forward(bool log, const char* name, const Tensor& input, int64_t dim, Dty
     kernels(x.device()).softmax(call);
   }
   if (recording(x))
-    record(log ? "LogSoftmaxBackward0" : "SoftmaxBackward0", {&x}, {&y}, {{"result", &y}}, [log, d, in = x.dtype()](Back& b) {
-      if (b.grad().defined()) b.set(0, [&] { return backward(log, b.grad(), b.saved(0), d, in); });
-    });
+    record(log ? "LogSoftmaxBackward0" : "SoftmaxBackward0", {&x}, {&y}, {{"result", &y}},
+           [log, d, in = x.dtype()](Back& b) {
+             if (b.grad().defined()) b.set(0, [&] { return backward(log, b.grad(), b.saved(0), d, in); });
+           });
   return y;
 }
 
-Tensor softmax_backward(const Tensor& grad, const Tensor& y, int64_t dim, DType type) { return backward(false, grad, y, dim, type); }
-Tensor log_softmax_backward(const Tensor& grad, const Tensor& y, int64_t dim, DType type) { return backward(true, grad, y, dim, type); }
+Tensor softmax_backward(const Tensor& grad, const Tensor& y, int64_t dim, DType type) {
+  return backward(false, grad, y, dim, type);
+}
+Tensor log_softmax_backward(const Tensor& grad, const Tensor& y, int64_t dim, DType type) {
+  return backward(true, grad, y, dim, type);
+}
 
 }  // namespace
 
@@ -79,10 +84,12 @@ void register_softmax() {
   doc = "x - log sum e^x along a dimension";
   op<&log_softmax>("log_softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor", kUsual | OutForm, doc);
   op<&log_softmax>("log_softmax(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", Special, doc);
-  op<&softmax_backward>("_softmax_backward_data(Tensor grad_output, Tensor output, int dim, dtype input_dtype) -> Tensor", Private | Function,
-                        "the gradient of softmax: y * (g - sum(g * y))");
-  op<&log_softmax_backward>("_log_softmax_backward_data(Tensor grad_output, Tensor output, int dim, dtype input_dtype) -> Tensor", Private | Function,
-                            "the gradient of log_softmax: g - e^y * sum(g)");
+  op<&softmax_backward>(
+      "_softmax_backward_data(Tensor grad_output, Tensor output, int dim, dtype input_dtype) -> Tensor",
+      Private | Function, "the gradient of softmax: y * (g - sum(g * y))");
+  op<&log_softmax_backward>(
+      "_log_softmax_backward_data(Tensor grad_output, Tensor output, int dim, dtype input_dtype) -> Tensor",
+      Private | Function, "the gradient of log_softmax: g - e^y * sum(g)");
 }
 
 }  // namespace lampas

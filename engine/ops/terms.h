@@ -1,5 +1,5 @@
-// Linear maps along single dimensions: each result is a weighted sum of a few elements. Resizing and padding are made of
-// them, their gradients are the same maps transposed.
+// Linear maps along single dimensions: each result is a weighted sum of a few elements. Resizing and padding are made
+// of them, their gradients are the same maps transposed.
 #pragma once
 
 #include <memory>
@@ -22,7 +22,8 @@ struct Terms {
     offsets.push_back(int64_t(index.size()));
     m++;
   }
-  template <class W> void add_result(const int64_t* at, const W* weight, int count) {
+  template <class W>
+  void add_result(const int64_t* at, const W* weight, int count) {
     for (int k = 0; k < count; k++) {
       index.push_back(at[k]);
       weights.push_back(double(weight[k]));
@@ -39,7 +40,8 @@ struct Along {
   std::shared_ptr<const Terms> terms;
 };
 
-// The maps, each along another dimension, as one op of the graph. Maps with weights need a floating-point or complex tensor.
+// The maps, each along another dimension, as one op of the graph. Maps with weights need a floating-point or complex
+// tensor.
 Tensor resample(const char* node, const Tensor& x, std::vector<Along> maps);
 
 }  // namespace lampas

@@ -32,7 +32,10 @@ Tensor only_at(G g, Terms t, const Scalar&) { return where(t[1].tensor, g, 0.0);
 Tensor pass(G g, Terms, const Scalar&) { return g; }
 Tensor one_minus(const Term& weight) { return sub(Operand(1), weight.conjugate()); }
 Tensor lerp_start(G g, Terms t, const Scalar&) {
-  return t[2].tensor.defined() ? g * one_minus(t[2]) : mul(g, t[2].number.kind() == Scalar::Complex ? Scalar(1.0 - std::conj(t[2].number.to_complex())) : Scalar(1 - t[2].number.to_double()));
+  return t[2].tensor.defined()
+             ? g * one_minus(t[2])
+             : mul(g, t[2].number.kind() == Scalar::Complex ? Scalar(1.0 - std::conj(t[2].number.to_complex()))
+                                                            : Scalar(1 - t[2].number.to_double()));
 }
 Tensor lerp_end(G g, Terms t, const Scalar&) {
   if (t[2].tensor.defined()) return g * t[2].conjugate();
@@ -47,31 +50,47 @@ Tensor clamp_high(G g, Terms t, const Scalar&) { return where(logical_or(gt(t[0]
 Tensor clamp_input_min(G g, Terms t, const Scalar&) { return where(ge(t[0], t[1]), g, 0.0); }
 Tensor clamp_input_max(G g, Terms t, const Scalar&) { return where(le(t[0], t[1]), g, 0.0); }
 
-const Row kWhere{"where", "WhereBackward0", Ew::Where, {"", "a", "a"},
+const Row kWhere{"where",
+                 "WhereBackward0",
+                 Ew::Where,
+                 {"", "a", "a"},
                  {nullptr, [](G g, Terms t, const Scalar&) { return where(t[0].tensor, g, 0.0); },
                   [](G g, Terms t, const Scalar&) { return where(t[0].tensor, 0.0, g); }}};
-const Row kMaskedFillNumber{"masked_fill", "MaskedFillBackward0", Ew::Count, {"b", "", "b"}, {zero_at, nullptr, only_at}};
-const Row kMaskedFillTensor{"masked_fill", "MaskedFillBackward1", Ew::Count, {"b", "", "b"}, {zero_at, nullptr, only_at}};
-#define LERP_GRADIENTS                              \
-  {"c", "c", "ab"}, {                               \
+const Row kMaskedFillNumber{
+    "masked_fill", "MaskedFillBackward0", Ew::Count, {"b", "", "b"}, {zero_at, nullptr, only_at}};
+const Row kMaskedFillTensor{
+    "masked_fill", "MaskedFillBackward1", Ew::Count, {"b", "", "b"}, {zero_at, nullptr, only_at}};
+#define LERP_GRADIENTS                                                                                    \
+  {"c", "c", "ab"}, {                                                                                     \
     lerp_start, lerp_end, [](G g, Terms t, const Scalar&) { return g * conj(t[1].tensor - t[0].tensor); } \
   }
 const Row kLerpNumber{"lerp", "LerpBackward0", Ew::Lerp, LERP_GRADIENTS};
 const Row kLerpTensor{"lerp", "LerpBackward1", Ew::Lerp, LERP_GRADIENTS};
 #undef LERP_GRADIENTS
-const Row kAddCMul{"addcmul", "AddcmulBackward0", Ew::AddCMul, {"", "c", "b"},
+const Row kAddCMul{"addcmul",
+                   "AddcmulBackward0",
+                   Ew::AddCMul,
+                   {"", "c", "b"},
                    {pass, [](G g, Terms t, const Scalar& v) { return mul(g * t[2].conjugate(), conjugate(v)); },
                     [](G g, Terms t, const Scalar& v) { return mul(g * t[1].conjugate(), conjugate(v)); }}};
-const Row kAddCDiv{"addcdiv", "AddcdivBackward0", Ew::AddCDiv, {"", "c", "bc"},
+const Row kAddCDiv{"addcdiv",
+                   "AddcdivBackward0",
+                   Ew::AddCDiv,
+                   {"", "c", "bc"},
                    {pass, [](G g, Terms t, const Scalar& v) { return mul(g / t[2].conjugate(), conjugate(v)); },
-                    [](G g, Terms t, const Scalar& v) { return mul(-g * conj(t[1].tensor / (t[2].tensor * t[2].tensor)), conjugate(v)); }}};
-#define CLAMP_GRADIENTS {"abc", "abc", "abc"}, {clamp_input, clamp_low, clamp_high}
+                    [](G g, Terms t, const Scalar& v) {
+                      return mul(-g * conj(t[1].tensor / (t[2].tensor * t[2].tensor)), conjugate(v));
+                    }}};
+#define CLAMP_GRADIENTS \
+  {"abc", "abc", "abc"}, { clamp_input, clamp_low, clamp_high }
 const Row kClampNumber{"clamp", "ClampBackward1", Ew::Clamp, CLAMP_GRADIENTS};
 const Row kClampTensor{"clamp", "ClampBackward0", Ew::Clamp, CLAMP_GRADIENTS};
 #undef CLAMP_GRADIENTS
 // With one bound: the input, the bound, and nothing.
-#define ONE_SIDED(input, wins) \
-  {"ab", "ab", ""}, { input, [](G g, Terms t, const Scalar&) { return where(wins(t[0], t[1]), g, 0.0); }, nullptr }
+#define ONE_SIDED(input, wins)                                                                  \
+  {"ab", "ab", ""}, {                                                                           \
+    input, [](G g, Terms t, const Scalar&) { return where(wins(t[0], t[1]), g, 0.0); }, nullptr \
+  }
 const Row kClampMinNumber{"clamp_min", "ClampMinBackward0", Ew::Maximum, ONE_SIDED(clamp_input_min, lt)};
 const Row kClampMinTensor{"clamp_min", "ClampMinBackward1", Ew::Maximum, ONE_SIDED(clamp_input_min, lt)};
 const Row kClampMaxNumber{"clamp_max", "ClampMaxBackward0", Ew::Minimum, ONE_SIDED(clamp_input_max, gt)};
@@ -93,20 +112,31 @@ struct Call {
   // Ops of a kind that do not convert to the type of out=.
   bool exact_out() const {
     switch (row.kernel) {
-      case Ew::Where: return true;
-      case Ew::Lerp: return in[2].is_tensor() && in[2].tensor().ndim() > 0;
-      case Ew::Clamp: case Ew::Maximum: case Ew::Minimum: return !in[1].is_tensor() && !in[2].is_tensor();
-      default: return false;
+      case Ew::Where:
+        return true;
+      case Ew::Lerp:
+        return in[2].is_tensor() && in[2].tensor().ndim() > 0;
+      case Ew::Clamp:
+      case Ew::Maximum:
+      case Ew::Minimum:
+        return !in[1].is_tensor() && !in[2].is_tensor();
+      default:
+        return false;
     }
   }
   bool records() const { return mode.grad && (wants(0) || wants(1) || wants(2)); }
 
   Tensor compute(const Out& out) const {
     switch (row.kernel) {
-      case Ew::Where: return elementwise_where(in[0].tensor(), in[1], in[2], type, out);
-      case Ew::Count: return elementwise_where(in[1].tensor(), in[2], in[0], type, out);
-      case Ew::Maximum: case Ew::Minimum: return elementwise(row.kernel, {in[0], in[1]}, type, type, out);
-      default: break;
+      case Ew::Where:
+        return elementwise_where(in[0].tensor(), in[1], in[2], type, out);
+      case Ew::Count:
+        return elementwise_where(in[1].tensor(), in[2], in[0], type, out);
+      case Ew::Maximum:
+      case Ew::Minimum:
+        return elementwise(row.kernel, {in[0], in[1]}, type, type, out);
+      default:
+        break;
     }
     EwParams p;
     p.v[0] = value.to_double();
@@ -133,7 +163,8 @@ struct Call {
     const Tensor& c = wants(2) ? *t[2] : none;
     record(row.grad_name, {&a, &b, &c}, {&y}, {{"self", saved[0]}, {"other", saved[1]}, {"third", saved[2]}},
            [r = &row, numbers = std::array<Scalar, 3>{in[0].scalar(), in[1].scalar(), in[2].scalar()}, v = value,
-            shapes = std::array<IntVec, 3>{sizes[0], sizes[1], sizes[2]}, kinds = std::array<DType, 3>{types[0], types[1], types[2]}](Back& back) {
+            shapes = std::array<IntVec, 3>{sizes[0], sizes[1], sizes[2]},
+            kinds = std::array<DType, 3>{types[0], types[1], types[2]}](Back& back) {
              const Tensor& g = back.grad();
              if (!g.defined()) return;
              Term terms[3];
@@ -152,7 +183,8 @@ struct Call {
     }
     if (out.inplace()) {
       const Tensor& x = *out.tensor;
-      CHECK(can_cast(type, x.dtype()), "result type ", name_of(type), " can't be cast to the desired output type ", name_of(x.dtype()));
+      CHECK(can_cast(type, x.dtype()), "result type ", name_of(type), " can't be cast to the desired output type ",
+            name_of(x.dtype()));
       check_inplace(x, records());
       if (records())
         return recorded_inplace(x, [&](const Tensor& before) {
@@ -175,14 +207,18 @@ struct Call {
 const Operand kNone{Scalar(0)};
 
 void check_condition(const Tensor& c) {
-  CHECK(c.dtype() == DType::Bool || c.dtype() == DType::UInt8, "where expected condition to be a boolean tensor, but got a tensor with dtype ", name_of(c.dtype()),
+  CHECK(c.dtype() == DType::Bool || c.dtype() == DType::UInt8,
+        "where expected condition to be a boolean tensor, but got a tensor with dtype ", name_of(c.dtype()),
         ": compare it, as in `condition != 0`");
 }
 
-Tensor where_method(const Tensor& input, const Tensor& condition, const Operand& other) { return where(condition, input, other); }
+Tensor where_method(const Tensor& input, const Tensor& condition, const Operand& other) {
+  return where(condition, input, other);
+}
 
 void check_fits(const Scalar& value, DType type) {
-  CHECK(is_complex(type) || value.kind() != Scalar::Complex, "value cannot be converted to type ", name_of(type), " without overflow");
+  CHECK(is_complex(type) || value.kind() != Scalar::Complex, "value cannot be converted to type ", name_of(type),
+        " without overflow");
   if (!is_integral(type) || type == DType::Bool) return;
   int bits = int(item_size(type)) * 8;
   double limit = std::ldexp(1.0, type == DType::UInt8 ? bits : bits - 1), v = value.to_double();
@@ -190,11 +226,14 @@ void check_fits(const Scalar& value, DType type) {
 }
 
 Tensor fill_where(const Tensor& x, const Tensor& mask, const Operand& value, const Out& out) {
-  CHECK(mask.dtype() == DType::Bool, "masked_fill only supports boolean masks, but got mask with dtype ", name_of(mask.dtype()), ": compare it, as in `mask != 0`");
+  CHECK(mask.dtype() == DType::Bool, "masked_fill only supports boolean masks, but got mask with dtype ",
+        name_of(mask.dtype()), ": compare it, as in `mask != 0`");
   if (value.is_tensor()) {
     const Tensor& v = value.tensor();
-    CHECK(v.ndim() == 0, "masked_fill only supports a 0-dimensional value tensor, but got tensor with ", v.ndim(), " dimension(s).");
-    CHECK(is_complex(x.dtype()) || !is_complex(v.dtype()), "value cannot be converted to type ", name_of(x.dtype()), " without overflow");
+    CHECK(v.ndim() == 0, "masked_fill only supports a 0-dimensional value tensor, but got tensor with ", v.ndim(),
+          " dimension(s).");
+    CHECK(is_complex(x.dtype()) || !is_complex(v.dtype()), "value cannot be converted to type ", name_of(x.dtype()),
+          " without overflow");
     return Call{kMaskedFillTensor, {x, mask, value}, x.dtype()}.run(out);
   }
   check_fits(value.scalar(), x.dtype());
@@ -204,12 +243,15 @@ Tensor fill_where(const Tensor& x, const Tensor& mask, const Operand& value, con
 Tensor lerp(const Tensor& start, const Tensor& end, const Operand& weight, const Out& out) {
   DType d = start.dtype();
   CHECK(end.dtype() == d, "expected dtype ", name_of(d), " for `end` but got dtype ", name_of(end.dtype()));
-  CHECK_KIND(NotImplemented, is_inexact(d), "\"lerp\" not implemented for 'torch.", name_of(d), "': it works on floating-point and complex tensors");
+  CHECK_KIND(NotImplemented, is_inexact(d), "\"lerp\" not implemented for 'torch.", name_of(d),
+             "': it works on floating-point and complex tensors");
   if (weight.is_tensor()) {
-    CHECK(weight.tensor().dtype() == d || weight.tensor().ndim() == 0, "expected dtype ", name_of(d), " for `weight` but got dtype ", name_of(weight.tensor().dtype()));
+    CHECK(weight.tensor().dtype() == d || weight.tensor().ndim() == 0, "expected dtype ", name_of(d),
+          " for `weight` but got dtype ", name_of(weight.tensor().dtype()));
     return Call{kLerpTensor, {start, end, weight}, d}.run(out);
   }
-  CHECK(is_complex(d) || weight.scalar().kind() != Scalar::Complex, "value cannot be converted to type ", name_of(d), " without overflow");
+  CHECK(is_complex(d) || weight.scalar().kind() != Scalar::Complex, "value cannot be converted to type ", name_of(d),
+        " without overflow");
   return Call{kLerpNumber, {start, end, weight}, d}.run(out);
 }
 
@@ -219,8 +261,9 @@ Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& 
   return Call{kAddCMul, {x, a, b}, d, value}.run(out);
 }
 Tensor addcdiv(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& value, const Out& out) {
-  CHECK(!(is_integral(a.dtype()) && is_integral(b.dtype())), "Integer division with addcdiv is not supported: it would be a true division of ",
-        name_of(a.dtype()), " by ", name_of(b.dtype()), ". Convert tensor1 or tensor2 to a floating-point type first");
+  CHECK(!(is_integral(a.dtype()) && is_integral(b.dtype())),
+        "Integer division with addcdiv is not supported: it would be a true division of ", name_of(a.dtype()), " by ",
+        name_of(b.dtype()), ". Convert tensor1 or tensor2 to a floating-point type first");
   return Call{kAddCDiv, {x, a, b}, result_type({x, a, b}), value}.run(out);
 }
 
@@ -233,8 +276,12 @@ DType clamp_type(std::initializer_list<Operand> operands) {
 Tensor clamp_one(const Row& number, const Row& tensor, const Tensor& x, const Operand& bound, const Out& out) {
   return Call{bound.is_tensor() ? tensor : number, {x, bound, kNone}, clamp_type({x, bound})}.run(out);
 }
-Tensor clamp_min(const Tensor& x, const Operand& low, const Out& out) { return clamp_one(kClampMinNumber, kClampMinTensor, x, low, out); }
-Tensor clamp_max(const Tensor& x, const Operand& high, const Out& out) { return clamp_one(kClampMaxNumber, kClampMaxTensor, x, high, out); }
+Tensor clamp_min(const Tensor& x, const Operand& low, const Out& out) {
+  return clamp_one(kClampMinNumber, kClampMinTensor, x, low, out);
+}
+Tensor clamp_max(const Tensor& x, const Operand& high, const Out& out) {
+  return clamp_one(kClampMaxNumber, kClampMaxTensor, x, high, out);
+}
 Tensor clamp(const Tensor& x, std::optional<Operand> low, std::optional<Operand> high, const Out& out) {
   CHECK(low || high, "torch.clamp: At least one of 'min' or 'max' must not be None");
   if (!high) return clamp_one(kClampOnlyMinNumber, kClampOnlyMinTensor, x, *low, out);
@@ -254,13 +301,18 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, const Operand& value) { 
 
 void register_ternary() {
   uint32_t all = kAll | InplaceFunction;
-  op<&where>("where(Tensor condition, Tensor|Number input, Tensor|Number other) -> Tensor", Function | OutForm, "input where the condition holds, other elsewhere");
+  op<&where>("where(Tensor condition, Tensor|Number input, Tensor|Number other) -> Tensor", Function | OutForm,
+             "input where the condition holds, other elsewhere");
   op<&where_method>("where(Tensor input, Tensor condition, Tensor|Number other) -> Tensor", Method);
-  op<&fill_where>("masked_fill(Tensor input, Tensor mask, Tensor|Number value) -> Tensor", kUsual | Inplace, "value where the mask is True, input elsewhere");
+  op<&fill_where>("masked_fill(Tensor input, Tensor mask, Tensor|Number value) -> Tensor", kUsual | Inplace,
+                  "value where the mask is True, input elsewhere");
   op<&lerp>("lerp(Tensor input, Tensor end, Tensor|Number weight) -> Tensor", kAll, "input + weight * (end - input)");
-  op<&addcmul>("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value=1) -> Tensor", kAll, "input + value * tensor1 * tensor2");
-  op<&addcdiv>("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value=1) -> Tensor", kAll, "input + value * tensor1 / tensor2");
-  for (const char* s : {"clamp(Tensor input, Tensor|Number? min=None, Tensor|Number? max=None) -> Tensor", "clip(Tensor input, Tensor|Number? min=None, Tensor|Number? max=None) -> Tensor"})
+  op<&addcmul>("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value=1) -> Tensor", kAll,
+               "input + value * tensor1 * tensor2");
+  op<&addcdiv>("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value=1) -> Tensor", kAll,
+               "input + value * tensor1 / tensor2");
+  for (const char* s : {"clamp(Tensor input, Tensor|Number? min=None, Tensor|Number? max=None) -> Tensor",
+                        "clip(Tensor input, Tensor|Number? min=None, Tensor|Number? max=None) -> Tensor"})
     op<&clamp>(s, all, "values below min become min, values above max become max");
   op<&clamp_min>("clamp_min(Tensor input, Tensor|Number min) -> Tensor", all, "values below min become min");
   op<&clamp_max>("clamp_max(Tensor input, Tensor|Number max) -> Tensor", all, "values above max become max");

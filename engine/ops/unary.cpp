@@ -23,7 +23,7 @@ Tensor zero(G g, G, P) { return zeros_like(g); }
 Tensor sgn(G x) {
   if (!is_complex(x.dtype())) return sign(x);
   Tensor m = abs(x);
-  return where(eq(m, 0), 0.0, x / m);
+  return x / where(eq(m, 0), 1.0, m);
 }
 
 const UnaryRow kRows[] = {
@@ -173,40 +173,58 @@ Tensor unary(const UnaryRow& row, const Tensor& x, const EwParams& p, const Out&
   switch (row.rule) {
     case UnaryRow::Keep:
       if (in == DType::Bool && row.kernel == Ew::Square) compute = result = DType::Int64;
-      CHECK(in != DType::Bool || row.kernel != Ew::Neg, "Negation, the `-` operator, on a bool tensor is not supported. To invert a mask use the `~` operator or `logical_not()`");
+      CHECK(in != DType::Bool || row.kernel != Ew::Neg,
+            "Negation, the `-` operator, on a bool tensor is not supported. To invert a mask use the `~` operator or "
+            "`logical_not()`");
       break;
-    case UnaryRow::ToFloat: compute = result = to_float(in); break;
-    case UnaryRow::ToBool: result = DType::Bool; break;
-    case UnaryRow::Integral: CHECK_KIND(NotImplemented, is_integral(in), '"', op_name(row), "\" not implemented for 'torch.", name_of(in), "': it takes integers and bool"); break;
+    case UnaryRow::ToFloat:
+      compute = result = to_float(in);
+      break;
+    case UnaryRow::ToBool:
+      result = DType::Bool;
+      break;
+    case UnaryRow::Integral:
+      CHECK_KIND(NotImplemented, is_integral(in), '"', op_name(row), "\" not implemented for 'torch.", name_of(in),
+                 "': it takes integers and bool");
+      break;
     case UnaryRow::Magnitude:
       result = row.kernel == Ew::Angle ? to_real(to_float(in)) : to_real(in);
       if (row.kernel == Ew::Angle) compute = to_float(in);
       break;
   }
-  CHECK_KIND(NotImplemented, kernels(x.device()).supports(row.kernel, compute_type(compute)), '"', op_name(row), "\" not implemented for 'torch.",
-             name_of(in), "' tensors");
+  CHECK_KIND(NotImplemented, kernels(x.device()).supports(row.kernel, compute_type(compute)), '"', op_name(row),
+             "\" not implemented for 'torch.", name_of(in), "' tensors");
   bool records = row.grad_name && recording(x);
   if (out.where == Out::Into && row.rule != UnaryRow::ToFloat) {
-    bool strict = row.rule == UnaryRow::Keep || (row.kernel == Ew::Abs && !is_complex(in)) || row.rule == UnaryRow::Integral || row.kernel == Ew::IsPosInf || row.kernel == Ew::IsNegInf;
-    CHECK(!strict || out.tensor->dtype() == result, op_name(row), "(): Found dtype ", name_of(out.tensor->dtype()), " but expected ", name_of(result), " for out");
+    bool strict = (row.rule == UnaryRow::Keep && row.kernel != Ew::Square) ||
+                  (row.kernel == Ew::Abs && !is_complex(in)) || row.rule == UnaryRow::Integral ||
+                  row.kernel == Ew::IsPosInf || row.kernel == Ew::SignBit || row.kernel == Ew::IsNegInf;
+    CHECK(!strict || out.tensor->dtype() == result, op_name(row), "(): Found dtype ", name_of(out.tensor->dtype()),
+          " but expected ", name_of(result), " for out");
   }
   if (!out.given()) {
     Tensor y = elementwise(row.kernel, {x}, compute, result, {}, p);
     if (records)
-      record(row.grad_name, {&x}, {&y}, {{row.saves == 'y' ? "result" : "self", row.saves == 'x' ? &x : row.saves == 'y' ? &y : nullptr}},
+      record(row.grad_name, {&x}, {&y},
+             {{row.saves == 'y' ? "result" : "self", row.saves == 'x'   ? &x
+                                                     : row.saves == 'y' ? &y
+                                                                        : nullptr}},
              unary_backward(row, p));
     return y;
   }
   if (out.inplace()) {
-    CHECK(!(row.kernel == Ew::Abs && is_complex(in)), "In-place abs is not supported for complex tensors: its result is real.");
-    CHECK(can_cast(result, in), "result type ", name_of(result), " can't be cast to the desired output type ", name_of(in));
+    CHECK(!(row.kernel == Ew::Abs && is_complex(in)),
+          "In-place abs is not supported for complex tensors: its result is real.");
+    CHECK(can_cast(result, in), "result type ", name_of(result), " can't be cast to the desired output type ",
+          name_of(in));
     check_inplace(x, records);
     if (!records) {
       elementwise(row.kernel, {x}, compute, result, out, p);
       x.bump_version();
       return x;
     }
-    if (row.saves == 'x' || x->base.defined()) return recorded_inplace(x, [&](const Tensor& before) { return unary(row, before, p); });
+    if (row.saves == 'x' || x->base.defined())
+      return recorded_inplace(x, [&](const Tensor& before) { return unary(row, before, p); });
     // The old value is not needed again: it is overwritten, and no copy made.
     elementwise(row.kernel, {x}, compute, result, out, p);
     Ref<Node> n = make_node(row.grad_name, unary_backward(row, p), 1, 1, 1);

@@ -34,7 +34,8 @@ namespace {
 
 Tensor view_as_shape(const Tensor& x, Ints shape, Ints strides) {
   IntVec sizes = x->sizes;
-  return view_op("ViewBackward0", x, shape, strides, x.offset(), gradient_by([sizes](const Tensor& g) { return reshape(g, sizes); }));
+  return view_op("ViewBackward0", x, shape, strides, x.offset(),
+                 gradient_by([sizes](const Tensor& g) { return reshape(g, sizes); }));
 }
 
 }  // namespace
@@ -42,15 +43,18 @@ Tensor view_as_shape(const Tensor& x, Ints shape, Ints strides) {
 Tensor view(const Tensor& x, Ints wanted) {
   IntVec shape = infer_size(wanted, x.numel());
   std::optional<IntVec> strides = strides_for_shape(x.sizes(), x.strides(), shape);
-  CHECK(strides, "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
-        "contiguous subspaces): a tensor of shape ", shown(x.sizes()), " with strides ", shown(x.strides()),
-        " cannot be seen as ", shown(shape), ". Use .reshape(...) instead.");
+  CHECK(strides,
+        "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+        "contiguous subspaces): a tensor of shape ",
+        shown(x.sizes()), " with strides ", shown(x.strides()), " cannot be seen as ", shown(shape),
+        ". Use .reshape(...) instead.");
   return view_as_shape(x, shape, *strides);
 }
 
 Tensor reshape(const Tensor& x, Ints wanted) {
   IntVec shape = infer_size(wanted, x.numel());
-  if (std::optional<IntVec> strides = strides_for_shape(x.sizes(), x.strides(), shape)) return view_as_shape(x, shape, *strides);
+  if (std::optional<IntVec> strides = strides_for_shape(x.sizes(), x.strides(), shape))
+    return view_as_shape(x, shape, *strides);
   Tensor c = clone(x, MemoryFormat::Contiguous);
   Tensor y = alias(c, shape, contiguous_strides(shape), 0);
   if (recording(c)) {
@@ -62,7 +66,8 @@ Tensor reshape(const Tensor& x, Ints wanted) {
 
 Tensor flatten(const Tensor& x, int64_t start, int64_t end) {
   int first = wrap_dim(start, x.ndim()), last = wrap_dim(end, x.ndim());
-  CHECK(first <= last, "flatten() has invalid args: start_dim cannot come after end_dim, got ", start, " and ", end, " for a tensor of ", x.ndim(), " dimensions");
+  CHECK(first <= last, "flatten() has invalid args: start_dim cannot come after end_dim, got ", start, " and ", end,
+        " for a tensor of ", x.ndim(), " dimensions");
   if (x.ndim() == 0) return reshape(x, IntVec{1});
   if (first == last) return x;
   IntVec shape(x.sizes().first(first));
@@ -73,7 +78,9 @@ Tensor flatten(const Tensor& x, int64_t start, int64_t end) {
 
 Tensor permute(const Tensor& x, Ints dims) {
   int n = x.ndim();
-  CHECK(int(dims.size()) == n, "permute(): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = ",
+  CHECK(int(dims.size()) == n,
+        "permute(): number of dimensions in the tensor input does not match the length of the desired ordering of "
+        "dimensions i.e. input.dim() = ",
         n, " is not equal to len(dims) = ", dims.size());
   IntVec sizes(n, 0), strides(n, 0), back(n, -1);
   for (int i = 0; i < n; i++) {
@@ -83,7 +90,8 @@ Tensor permute(const Tensor& x, Ints dims) {
     sizes[i] = x.sizes()[d];
     strides[i] = x.strides()[d];
   }
-  return view_op("PermuteBackward0", x, sizes, strides, x.offset(), gradient_by([back](const Tensor& g) { return permute(g, back); }));
+  return view_op("PermuteBackward0", x, sizes, strides, x.offset(),
+                 gradient_by([back](const Tensor& g) { return permute(g, back); }));
 }
 
 namespace {
@@ -93,7 +101,8 @@ Tensor transposed(const char* name, const Tensor& x, int a, int b) {
     std::swap(sizes[a], sizes[b]);
     std::swap(strides[a], strides[b]);
   }
-  return view_op(name, x, sizes, strides, x.offset(), gradient_by([a, b](const Tensor& g) { return transpose(g, a, b); }));
+  return view_op(name, x, sizes, strides, x.offset(),
+                 gradient_by([a, b](const Tensor& g) { return transpose(g, a, b); }));
 }
 }  // namespace
 
@@ -103,7 +112,8 @@ Tensor transpose(const Tensor& x, int64_t a, int64_t b) {
 }
 
 Tensor t(const Tensor& x) {
-  CHECK(x.ndim() <= 2, "t() expects a tensor with <= 2 dimensions, but self is ", x.ndim(), "D: use mT or transpose(dim0, dim1)");
+  CHECK(x.ndim() <= 2, "t() expects a tensor with <= 2 dimensions, but self is ", x.ndim(),
+        "D: use mT or transpose(dim0, dim1)");
   return transposed("TBackward0", x, 0, std::max(x.ndim() - 1, 0));
 }
 
@@ -116,12 +126,15 @@ Tensor squeezed(const char* name, const Tensor& x, uint64_t mask) {
     sizes.push_back(x.sizes()[d]);
     strides.push_back(x.strides()[d]);
   }
-  return view_op(name, x, sizes, strides, x.offset(), gradient_by([before](const Tensor& g) { return reshape(g, before); }));
+  return view_op(name, x, sizes, strides, x.offset(),
+                 gradient_by([before](const Tensor& g) { return reshape(g, before); }));
 }
 
 }  // namespace
 
-Tensor squeeze_dim(const Tensor& x, int64_t dim) { return squeezed("SqueezeBackward1", x, 1ull << wrap_dim(dim, x.ndim())); }
+Tensor squeeze_dim(const Tensor& x, int64_t dim) {
+  return squeezed("SqueezeBackward1", x, 1ull << wrap_dim(dim, x.ndim()));
+}
 Tensor squeeze(const Tensor& x, Ints dims) { return squeezed("SqueezeBackward2", x, dim_mask(dims, x.ndim(), false)); }
 Tensor squeeze_all(const Tensor& x) { return squeezed("SqueezeBackward0", x, ~0ull); }
 
@@ -130,38 +143,44 @@ Tensor unsqueeze(const Tensor& x, int64_t dim) {
   IntVec sizes = x->sizes, strides = x->strides;
   strides.insert(d, d < x.ndim() ? sizes[d] * strides[d] : 1);
   sizes.insert(d, 1);
-  return view_op("UnsqueezeBackward0", x, sizes, strides, x.offset(), gradient_by([d](const Tensor& g) { return squeeze_dim(g, d); }));
+  return view_op("UnsqueezeBackward0", x, sizes, strides, x.offset(),
+                 gradient_by([d](const Tensor& g) { return squeeze_dim(g, d); }));
 }
 
 Tensor expand(const Tensor& x, Ints wanted, bool) {
   int n = int(wanted.size()), shift = n - x.ndim();
-  CHECK(shift >= 0, "expand(): the number of sizes provided (", n, ") must be greater or equal to the number of dimensions in the tensor (",
-        x.ndim(), "): ", shown(x.sizes()), " cannot become ", shown(wanted));
+  CHECK(shift >= 0, "expand(): the number of sizes provided (", n,
+        ") must be greater or equal to the number of dimensions in the tensor (", x.ndim(), "): ", shown(x.sizes()),
+        " cannot become ", shown(wanted));
   IntVec sizes(wanted), strides(n, 0);
   for (int d = n - 1; d >= 0; d--) {
-    int64_t size = d >= shift ? x.sizes()[d - shift] : 1, stride = d >= shift ? x.strides()[d - shift] : d + 1 < n ? sizes[d + 1] * strides[d + 1] : 1;
+    int64_t size = d >= shift ? x.sizes()[d - shift] : 1, stride = d >= shift  ? x.strides()[d - shift]
+                                                                   : d + 1 < n ? sizes[d + 1] * strides[d + 1]
+                                                                               : 1;
     if (sizes[d] == -1) {
       CHECK(d >= shift, "The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ", d);
       sizes[d] = size;
     }
     if (size != sizes[d]) {
-      CHECK(size == 1, "The expanded size of the tensor (", sizes[d], ") must match the existing size (", size, ") at non-singleton dimension ",
-            d, ".  Target sizes: ", shown(wanted), ".  Tensor sizes: ", shown(x.sizes()));
+      CHECK(size == 1, "The expanded size of the tensor (", sizes[d], ") must match the existing size (", size,
+            ") at non-singleton dimension ", d, ".  Target sizes: ", shown(wanted),
+            ".  Tensor sizes: ", shown(x.sizes()));
       CHECK(sizes[d] >= 0, "expand(): sizes are 0 or more, or -1 to keep a dimension, got ", shown(wanted));
       stride = 0;
     }
     strides[d] = stride;
   }
   IntVec before = x->sizes;
-  return view_op("ExpandBackward0", x, sizes, strides, x.offset(), gradient_by([before](const Tensor& g) { return sum_to(g, before); }));
+  return view_op("ExpandBackward0", x, sizes, strides, x.offset(),
+                 gradient_by([before](const Tensor& g) { return sum_to(g, before); }));
 }
 
 Tensor select(const Tensor& x, int64_t dim, int64_t index) {
   CHECK_KIND(Index, x.ndim() > 0, "select() cannot be applied to a 0-dim tensor.");
   int d = wrap_dim(dim, x.ndim());
   int64_t n = x.sizes()[d];
-  CHECK_KIND(Index, index >= -n && index < n, "select(): index ", index, " out of range for tensor of size ", shown(x.sizes()), " at dimension ", d,
-             ": indices go from ", -n, " to ", n - 1);
+  CHECK_KIND(Index, index >= -n && index < n, "select(): index ", index, " out of range for tensor of size ",
+             shown(x.sizes()), " at dimension ", d, ": indices go from ", -n, " to ", n - 1);
   if (index < 0) index += n;
   IntVec sizes = x->sizes, strides = x->strides;
   int64_t offset = x.offset() + index * strides[d];
@@ -169,8 +188,9 @@ Tensor select(const Tensor& x, int64_t dim, int64_t index) {
   strides.erase(d);
   IntVec before = recording(x) ? x->sizes : IntVec();
   return view_op("SelectBackward0", x, sizes, strides, offset, gradient_by([before, d, index](const Tensor& g) {
-    return embed("SelectBackwardBackward0", g, before, [d, index](const Tensor& t) { return select(t, d, index); });
-  }));
+                   return embed("SelectBackwardBackward0", g, before,
+                                [d, index](const Tensor& t) { return select(t, d, index); });
+                 }));
 }
 
 Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step) {
@@ -186,8 +206,9 @@ Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::op
   strides[d] *= step;
   IntVec before = recording(x) ? x->sizes : IntVec();
   return view_op("SliceBackward0", x, sizes, strides, offset, gradient_by([before, d, a, b, step](const Tensor& g) {
-    return embed("SliceBackwardBackward0", g, before, [d, a, b, step](const Tensor& t) { return slice(t, d, a, b, step); });
-  }));
+                   return embed("SliceBackwardBackward0", g, before,
+                                [d, a, b, step](const Tensor& t) { return slice(t, d, a, b, step); });
+                 }));
 }
 
 Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length) {
@@ -195,16 +216,19 @@ Tensor narrow(const Tensor& x, int64_t dim, int64_t start, int64_t length) {
   CHECK(length >= 0, "narrow(): length must be non-negative, got ", length);
   int d = wrap_dim(dim, x.ndim());
   int64_t n = x.sizes()[d];
-  CHECK_KIND(Index, start >= -n && start <= n, "start out of range (expected to be in range of [", -n, ", ", n, "], but got ", start, ")");
+  CHECK_KIND(Index, start >= -n && start <= n, "start out of range (expected to be in range of [", -n, ", ", n,
+             "], but got ", start, ")");
   if (start < 0) start += n;
-  CHECK(start <= n - length, "start (", start, ") + length (", length, ") exceeds dimension size (", n, ") of dimension ", d, " of shape ", shown(x.sizes()));
+  CHECK(start <= n - length, "start (", start, ") + length (", length, ") exceeds dimension size (", n,
+        ") of dimension ", d, " of shape ", shown(x.sizes()));
   return slice(x, d, start, start + length, 1);
 }
 
 namespace {
 
 // Several views of one tensor made by one op: none may be changed in place while a graph is recorded.
-template <class F> void finish_views(const char* name, const Tensor& x, std::vector<Tensor>& views, F&& backward) {
+template <class F>
+void finish_views(const char* name, const Tensor& x, std::vector<Tensor>& views, F&& backward) {
   if (mode.grad)
     for (const Tensor& v : views)
       if (v->base.defined()) v->creation = Creation::MultiOutput;
@@ -257,11 +281,12 @@ std::vector<Tensor> split(const Tensor& x, Ints sizes, int64_t dim) {
   int d = wrap_dim(dim, x.ndim());
   int64_t total = 0;
   for (int64_t n : sizes) {
-    CHECK(n >= 0, "split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=", shown(sizes));
+    CHECK(n >= 0,
+          "split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=", shown(sizes));
     total += n;
   }
-  CHECK(total == x.sizes()[d], "split_with_sizes expects split_sizes to sum exactly to ", x.sizes()[d], " (input tensor's size at dimension ", d,
-        "), but got split_sizes=", shown(sizes));
+  CHECK(total == x.sizes()[d], "split_with_sizes expects split_sizes to sum exactly to ", x.sizes()[d],
+        " (input tensor's size at dimension ", d, "), but got split_sizes=", shown(sizes));
   return split_views("SplitWithSizesBackward0", x, sizes, d);
 }
 
@@ -290,7 +315,8 @@ Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
   int a = wrap_dim(dim1, x.ndim()), b = wrap_dim(dim2, x.ndim());
   CHECK(a != b, "diagonal dimensions cannot be identical ", dim1, ", ", dim2);
   int64_t rows = x.sizes()[a], columns = x.sizes()[b];
-  int64_t length = std::max<int64_t>(offset >= 0 ? std::min(rows, columns - offset) : std::min(rows + offset, columns), 0);
+  int64_t length =
+      std::max<int64_t>(offset >= 0 ? std::min(rows, columns - offset) : std::min(rows + offset, columns), 0);
   int64_t at = x.offset();
   if (length > 0) at += offset >= 0 ? offset * x.strides()[b] : -offset * x.strides()[a];
   IntVec sizes = x->sizes, strides = x->strides;
@@ -299,25 +325,31 @@ Tensor diagonal(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
   strides.erase(std::max(a, b)), strides.erase(std::min(a, b));
   sizes.push_back(length);
   strides.push_back(step);
-  return view_op("DiagonalBackward0", x, sizes, strides, at, gradient_by([before = x->sizes, offset, a, b](const Tensor& g) {
-    return embed("DiagonalBackwardBackward0", g, before, [offset, a, b](const Tensor& t) { return diagonal(t, offset, a, b); });
-  }));
+  return view_op("DiagonalBackward0", x, sizes, strides, at,
+                 gradient_by([before = x->sizes, offset, a, b](const Tensor& g) {
+                   return embed("DiagonalBackwardBackward0", g, before,
+                                [offset, a, b](const Tensor& t) { return diagonal(t, offset, a, b); });
+                 }));
 }
 
 Tensor as_strided(const Tensor& x, Ints sizes, Ints strides, std::optional<int64_t> start) {
-  CHECK(sizes.size() == strides.size(), "mismatch in length of strides and shape: as_strided got ", shown(sizes), " and ", shown(strides));
+  CHECK(sizes.size() == strides.size(), "mismatch in length of strides and shape: as_strided got ", shown(sizes),
+        " and ", shown(strides));
   checked_numel(sizes);
-  for (int64_t s : strides) CHECK(s >= 0, "as_strided: Negative strides are not supported at the moment, got strides: ", shown(strides));
+  for (int64_t s : strides)
+    CHECK(s >= 0, "as_strided: Negative strides are not supported at the moment, got strides: ", shown(strides));
   int64_t offset = start.value_or(x.offset());
   CHECK(offset >= 0, "Tensor: invalid storage offset ", offset);
   size_t need = extent(sizes, strides, offset, x.item_size());
-  CHECK(need <= x->storage->nbytes, "setStorage: sizes ", shown(sizes), ", strides ", shown(strides), ", storage offset ", offset, ", and itemsize ",
-        x.item_size(), " requiring a storage size of ", need, " are out of bounds for storage of size ", x->storage->nbytes);
+  CHECK(need <= x->storage->nbytes, "setStorage: sizes ", shown(sizes), ", strides ", shown(strides),
+        ", storage offset ", offset, ", and itemsize ", x.item_size(), " requiring a storage size of ", need,
+        " are out of bounds for storage of size ", x->storage->nbytes);
   IntVec base_sizes = x->sizes, base_strides = x->strides, view_sizes(sizes), view_strides(strides);
   int64_t base_offset = x.offset();
   return view_op("AsStridedBackward0", x, sizes, strides, offset, gradient_by([=](const Tensor& g) {
-    return as_strided_backward(g, base_sizes, base_strides, base_offset, view_sizes, view_strides, offset);
-  }));
+                   return as_strided_backward(g, base_sizes, base_strides, base_offset, view_sizes, view_strides,
+                                              offset);
+                 }));
 }
 
 Tensor view_as_real(const Tensor& x) {
@@ -329,7 +361,8 @@ Tensor view_as_real(const Tensor& x) {
   Tensor v = make_view(x, sizes, strides, x.offset() * 2);
   v->dtype = to_real(x.dtype());
   if (recording(x)) {
-    record("ViewAsRealBackward0", {&x}, {&v}, {}, gradient_by([](const Tensor& g) { return view_as_complex(contiguous(g)); }));
+    record("ViewAsRealBackward0", {&x}, {&v}, {},
+           gradient_by([](const Tensor& g) { return view_as_complex(contiguous(g)); }));
     v->view_version = v.version();
   }
   return v;
@@ -337,12 +370,16 @@ Tensor view_as_real(const Tensor& x) {
 
 Tensor view_as_complex(const Tensor& x) {
   CHECK(x.dtype() == DType::Float32 || x.dtype() == DType::Float64,
-        "view_as_complex is only supported for float and double tensors, but got a tensor of type torch.", name_of(x.dtype()));
-  CHECK(x.ndim() > 0 && x.sizes().back() == 2, "Tensor must have a last dimension of size 2, this one has shape ", shown(x.sizes()));
-  CHECK(x.strides().back() == 1, "Tensor must have a last dimension with stride 1, these strides are ", shown(x.strides()));
+        "view_as_complex is only supported for float and double tensors, but got a tensor of type torch.",
+        name_of(x.dtype()));
+  CHECK(x.ndim() > 0 && x.sizes().back() == 2, "Tensor must have a last dimension of size 2, this one has shape ",
+        shown(x.sizes()));
+  CHECK(x.strides().back() == 1, "Tensor must have a last dimension with stride 1, these strides are ",
+        shown(x.strides()));
   IntVec sizes(x.sizes().first(x.ndim() - 1)), strides(x.strides().first(x.ndim() - 1));
   for (int64_t& s : strides) {
-    CHECK(s % 2 == 0, "Tensor must have a stride divisible by 2 for all but last dimension, these strides are ", shown(x.strides()));
+    CHECK(s % 2 == 0, "Tensor must have a stride divisible by 2 for all but last dimension, these strides are ",
+          shown(x.strides()));
     s /= 2;
   }
   CHECK(x.offset() % 2 == 0, "Tensor must have a storage_offset divisible by 2, this one is ", x.offset());
@@ -357,7 +394,8 @@ Tensor view_as_complex(const Tensor& x) {
 
 Tensor real(const Tensor& x) { return is_complex(x.dtype()) ? select(view_as_real(x), -1, 0) : x; }
 Tensor imag(const Tensor& x) {
-  CHECK(is_complex(x.dtype()), "imag is not implemented for tensors with non-complex dtypes, and this one is torch.", name_of(x.dtype()));
+  CHECK(is_complex(x.dtype()), "imag is not implemented for tensors with non-complex dtypes, and this one is torch.",
+        name_of(x.dtype()));
   return select(view_as_real(x), -1, 1);
 }
 
@@ -368,10 +406,13 @@ Tensor view_dtype(const Tensor& x, DType to) {
   size_t from_size = x.item_size(), to_size = item_size(to);
   IntVec sizes = x->sizes, strides = x->strides;
   int64_t offset = x.offset();
-  auto names = [&] { return text("torch.", name_of(x.dtype()), " as torch.", name_of(to), " (different element sizes)"); };
+  auto names = [&] {
+    return text("torch.", name_of(x.dtype()), " as torch.", name_of(to), " (different element sizes)");
+  };
   if (from_size != to_size) {
     CHECK(x.ndim() > 0, "self.dim() cannot be 0 to view ", names());
-    CHECK(strides.back() == 1 || sizes.back() == 1 || from_size < to_size, "self.stride(-1) must be 1 to view ", names(), ", but got ", strides.back());
+    CHECK(strides.back() == 1 || sizes.back() == 1 || from_size < to_size, "self.stride(-1) must be 1 to view ",
+          names(), ", but got ", strides.back());
     int last = x.ndim() - 1;
     if (from_size > to_size) {
       int64_t ratio = int64_t(from_size / to_size);
@@ -380,11 +421,14 @@ Tensor view_dtype(const Tensor& x, DType to) {
       offset *= ratio;
     } else {
       int64_t ratio = int64_t(to_size / from_size);
-      CHECK(sizes[last] % ratio == 0, "self.size(-1) must be divisible by ", ratio, " to view ", names(), ", but got ", sizes[last]);
+      CHECK(sizes[last] % ratio == 0, "self.size(-1) must be divisible by ", ratio, " to view ", names(), ", but got ",
+            sizes[last]);
       CHECK(strides[last] == 1, "self.stride(-1) must be 1 to view ", names(), ", but got ", strides[last]);
-      CHECK(offset % ratio == 0, "self.storage_offset() must be divisible by ", ratio, " to view ", names(), ", but got ", offset);
+      CHECK(offset % ratio == 0, "self.storage_offset() must be divisible by ", ratio, " to view ", names(),
+            ", but got ", offset);
       for (int d = 0; d < last; d++) {
-        CHECK(strides[d] % ratio == 0, "self.stride(", d, ") must be divisible by ", ratio, " to view ", names(), ", but got ", strides[d]);
+        CHECK(strides[d] % ratio == 0, "self.stride(", d, ") must be divisible by ", ratio, " to view ", names(),
+              ", but got ", strides[d]);
         strides[d] /= ratio;
       }
       sizes[last] /= ratio;
@@ -409,8 +453,8 @@ Tensor unflatten(const Tensor& x, int64_t dim, Ints sizes) {
   int64_t known = 1, unknown = 0;
   for (int64_t n : sizes) n == -1 ? unknown++ : known *= n;
   int64_t have = x.sizes()[d];
-  CHECK(unknown <= 1 && (unknown ? known != 0 && have % known == 0 : known == have), "unflatten: Provided sizes ", shown(sizes),
-        " don't multiply up to the size of dim ", d, " (", have, ") in the input tensor");
+  CHECK(unknown <= 1 && (unknown ? known != 0 && have % known == 0 : known == have), "unflatten: Provided sizes ",
+        shown(sizes), " don't multiply up to the size of dim ", d, " (", have, ") in the input tensor");
   IntVec shape(x.sizes().first(d));
   for (int64_t n : sizes) shape.push_back(n == -1 ? have / known : n);
   for (int i = d + 1; i < x.ndim(); i++) shape.push_back(x.sizes()[i]);
@@ -448,7 +492,8 @@ Tensor movedim_list(const Tensor& x, Ints source, Ints destination) {
 Tensor expand_as(const Tensor& x, const Tensor& other) { return expand(x, other.sizes()); }
 Tensor broadcast_to(const Tensor& x, Ints size) { return expand(x, size); }
 Tensor narrow_tensor(const Tensor& x, int64_t dim, const Tensor& start, int64_t length) {
-  CHECK(start.ndim() == 0 && is_integral(start.dtype()) && start.dtype() != DType::Bool, "start must be an 0-dim integral Tensor.");
+  CHECK(start.ndim() == 0 && is_integral(start.dtype()) && start.dtype() != DType::Bool,
+        "start must be an 0-dim integral Tensor.");
   return narrow(x, dim, item(start).to_int(), length);
 }
 
@@ -465,7 +510,8 @@ std::vector<Tensor> chunk(const Tensor& x, int64_t chunks, int64_t dim) {
 }
 
 std::vector<Tensor> split_at(const Tensor& x, Ints indices, int64_t dim) {
-  CHECK(x.ndim() > 0, "tensor_split expected at least a 1-dimensional tensor, but got a tensor with ", x.ndim(), " dims");
+  CHECK(x.ndim() > 0, "tensor_split expected at least a 1-dimensional tensor, but got a tensor with ", x.ndim(),
+        " dims");
   int d = wrap_dim(dim, x.ndim());
   std::vector<Tensor> parts;
   int64_t start = 0;
@@ -477,7 +523,8 @@ std::vector<Tensor> split_at(const Tensor& x, Ints indices, int64_t dim) {
   return parts;
 }
 std::vector<Tensor> split_into(const Tensor& x, int64_t sections, int64_t dim) {
-  CHECK(x.ndim() > 0, "tensor_split expected at least a 1-dimensional tensor, but got a tensor with ", x.ndim(), " dims");
+  CHECK(x.ndim() > 0, "tensor_split expected at least a 1-dimensional tensor, but got a tensor with ", x.ndim(),
+        " dims");
   CHECK(sections > 0, "number of sections must be larger than 0, got ", sections);
   int d = wrap_dim(dim, x.ndim());
   int64_t n = x.sizes()[d], at = 0;
@@ -490,7 +537,9 @@ std::vector<Tensor> split_into(const Tensor& x, int64_t sections, int64_t dim) {
   return parts;
 }
 std::vector<Tensor> split_by_tensor(const Tensor& x, const Tensor& indices, int64_t dim) {
-  CHECK(indices.dtype() == DType::Int64 && indices.ndim() <= 1, "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional int64 tensor, got shape ",
+  CHECK(indices.dtype() == DType::Int64 && indices.ndim() <= 1,
+        "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional int64 tensor, "
+        "got shape ",
         shown(indices.sizes()), " of torch.", name_of(indices.dtype()));
   if (indices.ndim() == 0) return split_into(x, item(indices).to_int(), dim);
   Tensor plain = contiguous(indices);
@@ -498,20 +547,30 @@ std::vector<Tensor> split_by_tensor(const Tensor& x, const Tensor& indices, int6
 }
 
 int check_split(const Tensor& x, const char* name, int need, int dim) {
-  CHECK(x.ndim() >= need, "torch.", name, " requires a tensor with at least ", need, " dimension, but got a tensor with ", x.ndim(), " dimensions!");
+  CHECK(x.ndim() >= need, "torch.", name, " requires a tensor with at least ", need,
+        " dimension, but got a tensor with ", x.ndim(), " dimensions!");
   return dim;
 }
-template <int Need> constexpr const char* split_name() { return Need == 1 ? "hsplit" : Need == 2 ? "vsplit" : "dsplit"; }
-template <int Need> int split_dim(const Tensor& x) {
+template <int Need>
+constexpr const char* split_name() {
+  return Need == 1 ? "hsplit" : Need == 2 ? "vsplit" : "dsplit";
+}
+template <int Need>
+int split_dim(const Tensor& x) {
   return check_split(x, split_name<Need>(), Need, Need == 1 ? (x.ndim() == 1 ? 0 : 1) : Need == 2 ? 0 : 2);
 }
-template <int Need> std::vector<Tensor> split_sections(const Tensor& x, int64_t sections) {
+template <int Need>
+std::vector<Tensor> split_sections(const Tensor& x, int64_t sections) {
   int d = split_dim<Need>(x);
-  CHECK(sections != 0 && x.sizes()[d] % sections == 0, "torch.", split_name<Need>(), " attempted to split along dimension ", d, ", but the size of the dimension ",
-        x.sizes()[d], " is not divisible by the split_size ", sections, "!");
+  CHECK(sections != 0 && x.sizes()[d] % sections == 0, "torch.", split_name<Need>(),
+        " attempted to split along dimension ", d, ", but the size of the dimension ", x.sizes()[d],
+        " is not divisible by the split_size ", sections, "!");
   return split_into(x, sections, d);
 }
-template <int Need> std::vector<Tensor> split_indices(const Tensor& x, Ints indices) { return split_at(x, indices, split_dim<Need>(x)); }
+template <int Need>
+std::vector<Tensor> split_indices(const Tensor& x, Ints indices) {
+  return split_at(x, indices, split_dim<Need>(x));
+}
 
 Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step) {
   int d = wrap_dim(dim, x.ndim());
@@ -526,25 +585,28 @@ Tensor unfold(const Tensor& x, int64_t dim, int64_t size, int64_t step) {
   }
   sizes.push_back(size);
   strides.push_back(stride);
-  return view_op("UnfoldBackward0", x, sizes, strides, x.offset(), gradient_by([before = x->sizes, d, size, step](const Tensor& g) {
-    if (before.empty()) return reshape(g, before);
-    // Windows may overlap: element k of window i belongs to position i * step + k.
-    int64_t windows = g.sizes()[d];
-    Tensor index = empty(IntVec{windows * size}, DType::Int64, Device{});
-    int64_t* p = index.data<int64_t>();
-    for (int64_t i = 0; i < windows; i++)
-      for (int64_t k = 0; k < size; k++) p[i * size + k] = i * step + k;
-    Tensor flat = flatten(movedim_list(g, IntVec{-1}, IntVec{d + 1}), d, d + 1);
-    return index_add(zeros(before, g.dtype(), g.device()), d, index, flat);
-  }));
+  return view_op("UnfoldBackward0", x, sizes, strides, x.offset(),
+                 gradient_by([before = x->sizes, d, size, step](const Tensor& g) {
+                   if (before.empty()) return reshape(g, before);
+                   // Windows may overlap: element k of window i belongs to position i * step + k.
+                   int64_t windows = g.sizes()[d];
+                   Tensor index = empty(IntVec{windows * size}, DType::Int64, Device{});
+                   int64_t* p = index.data<int64_t>();
+                   for (int64_t i = 0; i < windows; i++)
+                     for (int64_t k = 0; k < size; k++) p[i * size + k] = i * step + k;
+                   Tensor flat = flatten(movedim_list(g, IntVec{-1}, IntVec{d + 1}), d, d + 1);
+                   return index_add(zeros(before, g.dtype(), g.device()), d, index, flat);
+                 }));
 }
 
 Tensor alias_view(const Tensor& x) {
-  return view_op("AliasBackward0", x, x.sizes(), x.strides(), x.offset(), gradient_by([](const Tensor& g) { return g; }));
+  return view_op("AliasBackward0", x, x.sizes(), x.strides(), x.offset(),
+                 gradient_by([](const Tensor& g) { return g; }));
 }
 
 // Changes x's own shape: x becomes view(x).
-template <class F> Tensor change_shape(const Tensor& x, F&& op) {
+template <class F>
+Tensor change_shape(const Tensor& x, F&& op) {
   bool records = recording(x);
   check_inplace(x, records);
   Tensor before = with_history_of(x, alias(x, x.sizes(), x.strides(), x.offset()));
@@ -559,12 +621,24 @@ template <class F> Tensor change_shape(const Tensor& x, F&& op) {
   x->view_version = x.version();
   return x;
 }
-Tensor transpose_(const Tensor& x, int64_t a, int64_t b) { return change_shape(x, [&](const Tensor& y) { return transpose(y, a, b); }); }
-Tensor t_(const Tensor& x) { return change_shape(x, [&](const Tensor& y) { return t(y); }); }
-Tensor squeeze_all_(const Tensor& x) { return change_shape(x, [&](const Tensor& y) { return squeeze_all(y); }); }
-Tensor squeeze_dim_(const Tensor& x, int64_t dim) { return change_shape(x, [&](const Tensor& y) { return squeeze_dim(y, dim); }); }
-Tensor squeeze_dims_(const Tensor& x, Ints dims) { return change_shape(x, [&](const Tensor& y) { return squeeze(y, dims); }); }
-Tensor unsqueeze_(const Tensor& x, int64_t dim) { return change_shape(x, [&](const Tensor& y) { return unsqueeze(y, dim); }); }
+Tensor transpose_(const Tensor& x, int64_t a, int64_t b) {
+  return change_shape(x, [&](const Tensor& y) { return transpose(y, a, b); });
+}
+Tensor t_(const Tensor& x) {
+  return change_shape(x, [&](const Tensor& y) { return t(y); });
+}
+Tensor squeeze_all_(const Tensor& x) {
+  return change_shape(x, [&](const Tensor& y) { return squeeze_all(y); });
+}
+Tensor squeeze_dim_(const Tensor& x, int64_t dim) {
+  return change_shape(x, [&](const Tensor& y) { return squeeze_dim(y, dim); });
+}
+Tensor squeeze_dims_(const Tensor& x, Ints dims) {
+  return change_shape(x, [&](const Tensor& y) { return squeeze(y, dims); });
+}
+Tensor unsqueeze_(const Tensor& x, int64_t dim) {
+  return change_shape(x, [&](const Tensor& y) { return unsqueeze(y, dim); });
+}
 Tensor as_strided_(const Tensor& x, Ints size, Ints stride, std::optional<int64_t> offset) {
   return change_shape(x, [&](const Tensor& y) { return as_strided(y, size, stride, offset); });
 }
@@ -572,12 +646,15 @@ Tensor as_strided_(const Tensor& x, Ints size, Ints stride, std::optional<int64_
 }  // namespace
 
 void register_views() {
-  op<&view>("view(Tensor input, int[] size) -> Tensor", Method, "the same elements in another shape, without a copy; one size may be -1");
+  op<&view>("view(Tensor input, int[] size) -> Tensor", Method,
+            "the same elements in another shape, without a copy; one size may be -1");
   op<&view_dtype>("view(Tensor input, dtype dtype) -> Tensor", Method, "the same bytes read as another dtype");
   op<&view_as>("view_as(Tensor input, Tensor other) -> Tensor", Method, "view in other's shape");
-  op<&reshape>("reshape(Tensor input, int[] shape) -> Tensor", kUsual, "the same elements in another shape: a view if possible, else a copy");
+  op<&reshape>("reshape(Tensor input, int[] shape) -> Tensor", kUsual,
+               "the same elements in another shape: a view if possible, else a copy");
   op<&reshape_as>("reshape_as(Tensor input, Tensor other) -> Tensor", Method, "reshape to other's shape");
-  op<&flatten_op>("flatten(Tensor input, int start_dim=0, int end_dim=-1) -> Tensor", kUsual, "joins the dimensions from start_dim to end_dim");
+  op<&flatten_op>("flatten(Tensor input, int start_dim=0, int end_dim=-1) -> Tensor", kUsual,
+                  "joins the dimensions from start_dim to end_dim");
   op<&ravel>("ravel(Tensor input) -> Tensor", kUsual, "all elements in one dimension");
   op<&unflatten>("unflatten(Tensor input, int dim, int[] sizes) -> Tensor", kUsual, "splits a dimension into several");
   op<&permute_op>("permute(Tensor input, int[] dims) -> Tensor", kUsual, "dimensions in another order");
@@ -588,42 +665,58 @@ void register_views() {
   op<&t>("t(Tensor input) -> Tensor", kUsual, "the transpose of a matrix; fewer dimensions stay as they are");
   op<&adjoint>("adjoint(Tensor input) -> Tensor", kUsual, "the conjugate transpose of matrices");
   // An int where a list may stand counts as a list of one.
-  op<&movedim_list>("movedim(Tensor input, int[1] source, int[1] destination) -> Tensor", kUsual, "dimensions moved to other places");
-  op<&movedim_list>("moveaxis(Tensor input, int[1] source, int[1] destination) -> Tensor", kUsual, "dimensions moved to other places");
+  op<&movedim_list>("movedim(Tensor input, int[1] source, int[1] destination) -> Tensor", kUsual,
+                    "dimensions moved to other places");
+  op<&movedim_list>("moveaxis(Tensor input, int[1] source, int[1] destination) -> Tensor", kUsual,
+                    "dimensions moved to other places");
   const char* squeezing = "without dimensions of size 1: all, or those named";
   op<&squeeze_all>("squeeze(Tensor input) -> Tensor", kUsual, squeezing);
   op<&squeeze_dim>("squeeze(Tensor input, int dim) -> Tensor", kUsual, squeezing);
   op<&squeeze>("squeeze(Tensor input, int[] dim) -> Tensor", kUsual, squeezing);
   op<&unsqueeze>("unsqueeze(Tensor input, int dim) -> Tensor", kUsual, "a dimension of size 1 put in at dim");
-  op<&expand>("expand(Tensor input, int[] size, *, bool implicit=False) -> Tensor", Method, "dimensions of size 1 repeated without a copy; -1 keeps a size");
+  op<&expand>("expand(Tensor input, int[] size, *, bool implicit=False) -> Tensor", Method,
+              "dimensions of size 1 repeated without a copy; -1 keeps a size");
   op<&expand_as>("expand_as(Tensor input, Tensor other) -> Tensor", Method, "expand to other's shape");
   op<&broadcast_to>("broadcast_to(Tensor input, int[] size) -> Tensor", kUsual, "expand to a shape");
-  op<&select>("select(Tensor input, int dim, int index) -> Tensor", kUsual, "one index of a dimension, which is removed");
-  op<&slice>("slice(Tensor input, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor", Private, "start:end:step of a dimension");
+  op<&select>("select(Tensor input, int dim, int index) -> Tensor", kUsual,
+              "one index of a dimension, which is removed");
+  op<&slice>("slice(Tensor input, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor", Private,
+             "start:end:step of a dimension");
   op<&alias_view>("alias(Tensor input) -> Tensor", Private, "a view of the whole");
-  op<&narrow>("narrow(Tensor input, int dim, int start, int length) -> Tensor", kUsual, "`length` indices of a dimension from start on");
+  op<&narrow>("narrow(Tensor input, int dim, int start, int length) -> Tensor", kUsual,
+              "`length` indices of a dimension from start on");
   op<&narrow_tensor>("narrow(Tensor input, int dim, Tensor start, int length) -> Tensor", kUsual);
   op<&unbind>("unbind(Tensor input, int dim=0) -> Tensor[]", kUsual, "a view for each index of a dimension");
-  op<&split_every>("split(Tensor input, int split_size, int dim=0) -> Tensor[]", kUsual, "views of split_size indices each, or of the sizes given");
+  op<&split_every>("split(Tensor input, int split_size, int dim=0) -> Tensor[]", kUsual,
+                   "views of split_size indices each, or of the sizes given");
   op<&split>("split(Tensor input, int[] split_size, int dim=0) -> Tensor[]", kUsual);
   op<&split_every>("split(Tensor tensor, int split_size_or_sections, int dim=0) -> Tensor[]", Function);
   op<&split>("split(Tensor tensor, int[] split_size_or_sections, int dim=0) -> Tensor[]", Function);
-  op<&split>("split_with_sizes(Tensor input, int[] split_sizes, int dim=0) -> Tensor[]", kUsual, "views of the sizes given");
-  op<&chunk>("chunk(Tensor input, int chunks, int dim=0) -> Tensor[]", kUsual, "at most `chunks` views of equal size, the last may be smaller");
-  op<&split_into>("tensor_split(Tensor input, int sections, int dim=0) -> Tensor[]", kUsual, "`sections` views of nearly equal size, or views cut at indices");
+  op<&split>("split_with_sizes(Tensor input, int[] split_sizes, int dim=0) -> Tensor[]", kUsual,
+             "views of the sizes given");
+  op<&chunk>("chunk(Tensor input, int chunks, int dim=0) -> Tensor[]", kUsual,
+             "at most `chunks` views of equal size, the last may be smaller");
+  op<&split_into>("tensor_split(Tensor input, int sections, int dim=0) -> Tensor[]", kUsual,
+                  "`sections` views of nearly equal size, or views cut at indices");
   op<&split_at>("tensor_split(Tensor input, int[] indices, int dim=0) -> Tensor[]", kUsual);
   op<&split_by_tensor>("tensor_split(Tensor input, Tensor tensor_indices_or_sections, int dim=0) -> Tensor[]", kUsual);
-  op<&split_sections<1>>("hsplit(Tensor input, int sections) -> Tensor[]", kUsual, "tensor_split along dimension 1, or 0 of a 1-D tensor");
+  op<&split_sections<1>>("hsplit(Tensor input, int sections) -> Tensor[]", kUsual,
+                         "tensor_split along dimension 1, or 0 of a 1-D tensor");
   op<&split_indices<1>>("hsplit(Tensor input, int[] indices) -> Tensor[]", kUsual);
   op<&split_sections<2>>("vsplit(Tensor input, int sections) -> Tensor[]", kUsual, "tensor_split along dimension 0");
   op<&split_indices<2>>("vsplit(Tensor input, int[] indices) -> Tensor[]", kUsual);
   op<&split_sections<3>>("dsplit(Tensor input, int sections) -> Tensor[]", kUsual, "tensor_split along dimension 2");
   op<&split_indices<3>>("dsplit(Tensor input, int[] indices) -> Tensor[]", kUsual);
-  op<&diagonal>("diagonal(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor", kUsual, "a diagonal of the last-named two dimensions, as a view");
-  op<&unfold>("unfold(Tensor input, int dimension, int size, int step) -> Tensor", Method, "all windows of `size` along a dimension, `step` apart, as a view");
-  op<&as_strided>("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor", kUsual, "a view of any shape and strides over the same storage");
-  op<&view_as_real>("view_as_real(Tensor input) -> Tensor", Function, "complex numbers as pairs, in a last dimension of 2");
-  op<&view_as_complex>("view_as_complex(Tensor input) -> Tensor", Function, "pairs in a last dimension of 2 as complex numbers");
+  op<&diagonal>("diagonal(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor", kUsual,
+                "a diagonal of the last-named two dimensions, as a view");
+  op<&unfold>("unfold(Tensor input, int dimension, int size, int step) -> Tensor", Method,
+              "all windows of `size` along a dimension, `step` apart, as a view");
+  op<&as_strided>("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor", kUsual,
+                  "a view of any shape and strides over the same storage");
+  op<&view_as_real>("view_as_real(Tensor input) -> Tensor", Function,
+                    "complex numbers as pairs, in a last dimension of 2");
+  op<&view_as_complex>("view_as_complex(Tensor input) -> Tensor", Function,
+                       "pairs in a last dimension of 2 as complex numbers");
   op<&real>("real(Tensor input) -> Tensor", Function, "the real parts, as a view");
   op<&imag>("imag(Tensor input) -> Tensor", Function, "the imaginary parts, as a view");
   op<&transpose_>("transpose_(Tensor input, int dim0, int dim1) -> Tensor", Method, "transpose, in place");
@@ -634,7 +727,8 @@ void register_views() {
   op<&squeeze_dim_>("squeeze_(Tensor input, int dim) -> Tensor", Method);
   op<&squeeze_dims_>("squeeze_(Tensor input, int[] dim) -> Tensor", Method);
   op<&unsqueeze_>("unsqueeze_(Tensor input, int dim) -> Tensor", Method, "unsqueeze, in place");
-  op<&as_strided_>("as_strided_(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor", Method | Function, "as_strided, in place");
+  op<&as_strided_>("as_strided_(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
+                   Method | Function, "as_strided, in place");
 }
 
 }  // namespace lampas

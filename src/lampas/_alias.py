@@ -56,7 +56,9 @@ class _Finder(importlib.abc.MetaPathFinder):
             if parent and hasattr(sys.modules.get(parent), last):
                 return None
             raise ModuleNotFoundError(f"No module named {name!r}: lampas has no {here}", name=name)
-        return importlib.machinery.ModuleSpec(name, _Loader(here), is_package=found.submodule_search_locations is not None)
+        return importlib.machinery.ModuleSpec(
+            name, _Loader(here), is_package=found.submodule_search_locations is not None
+        )
 
 
 def alias() -> None:

@@ -36,9 +36,7 @@ class finfo:
             raise TypeError(f"finfo(): argument 'type' must be torch.dtype, not {type.__class__.__name__}")
         name = _REAL.get(_name(type), _name(type))
         if name not in _FLOATS:
-            raise TypeError(
-                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{type}'"
-            )
+            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{type}'")
         bits, fraction, low, high = _FLOATS[name]
         self.bits = bits
         self.dtype = name

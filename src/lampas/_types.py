@@ -64,7 +64,7 @@ BoolTensor = _make("BoolTensor", _C.bool)
 ComplexFloatTensor = _make("ComplexFloatTensor", _C.complex64)
 ComplexDoubleTensor = _make("ComplexDoubleTensor", _C.complex128)
 
-__all__ = [*_NAMES]  # noqa: PLE0604
+__all__ = [*_NAMES]
 
 
 def dtype_of_type(name: str) -> _C.dtype:

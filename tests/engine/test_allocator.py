@@ -160,7 +160,11 @@ def test_ten_terabytes(name):
 
 
 def test_more_bytes_than_a_number_holds():
-    for make in (lambda: lampas.empty(2**62, 2**10), lambda: lampas.zeros(2**61), lambda: lampas.empty(2**60, 2**3, 2**3)):
+    for make in (
+        lambda: lampas.empty(2**62, 2**10),
+        lambda: lampas.zeros(2**61),
+        lambda: lampas.empty(2**60, 2**3, 2**3),
+    ):
         with pytest.raises(RuntimeError):
             make()
 

@@ -10,7 +10,20 @@ import pytest
 
 import lampas
 
-NAMES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"]
+NAMES = [
+    "bool",
+    "uint8",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+]
 
 # The type of a + b for tensors with dimensions: u unsigned, i integer, h half, b bfloat16, f float, c complex.
 TABLE = """
@@ -28,8 +41,20 @@ float64   f8   f8   f8   f8    f8    f8    f8       f8      f8      f8      c16 
 complex64 c8   c8   c8   c8    c8    c8    c8       c8      c8      c16     c8        c16
 complex128 c16 c16  c16  c16   c16   c16   c16      c16     c16     c16     c16       c16
 """
-SHORT = {"b1": "bool", "u1": "uint8", "i1": "int8", "i2": "int16", "i4": "int32", "i8": "int64", "h": "float16",
-         "B": "bfloat16", "f4": "float32", "f8": "float64", "c8": "complex64", "c16": "complex128"}  # fmt: skip
+SHORT = {
+    "b1": "bool",
+    "u1": "uint8",
+    "i1": "int8",
+    "i2": "int16",
+    "i4": "int32",
+    "i8": "int64",
+    "h": "float16",
+    "B": "bfloat16",
+    "f4": "float32",
+    "f8": "float64",
+    "c8": "complex64",
+    "c16": "complex128",
+}
 ROWS = [line.split() for line in TABLE.strip().splitlines()[1:]]
 PAIRS = {(row[0], name): SHORT[cell] for row in ROWS for name, cell in zip(NAMES, row[1:])}
 
@@ -194,8 +219,16 @@ def test_properties(name):
 
 
 def test_aliases():
-    pairs = {"half": "float16", "float": "float32", "double": "float64", "short": "int16", "int": "int32", "long": "int64",
-             "cfloat": "complex64", "cdouble": "complex128"}  # fmt: skip
+    pairs = {
+        "half": "float16",
+        "float": "float32",
+        "double": "float64",
+        "short": "int16",
+        "int": "int32",
+        "long": "int64",
+        "cfloat": "complex64",
+        "cdouble": "complex128",
+    }
     for alias, name in pairs.items():
         assert dtype(alias) is dtype(name)
 
@@ -254,7 +287,9 @@ def test_bfloat16_rounds_to_nearest_even():
         return bits.astype("uint32").view("float32")
 
     rng = np.random.default_rng(0)
-    values = np.concatenate([rng.standard_normal(1000).astype("float32") * 10.0 ** rng.integers(-30, 30, 1000), [1.00390625, 1.01171875]]).astype("float32")
+    values = np.concatenate(
+        [rng.standard_normal(1000).astype("float32") * 10.0 ** rng.integers(-30, 30, 1000), [1.00390625, 1.01171875]]
+    ).astype("float32")
     np.testing.assert_array_equal(lampas.from_numpy(values).bfloat16().float().numpy(), rounded(values))
     odd = lampas.tensor([math.inf, -math.inf, math.nan, -0.0]).bfloat16().float().numpy()
     assert odd[0] == math.inf
@@ -265,7 +300,9 @@ def test_bfloat16_rounds_to_nearest_even():
 
 def test_half_rounds_as_numpy_does():
     rng = np.random.default_rng(0)
-    values = np.concatenate([rng.standard_normal(1000) * 10.0 ** rng.integers(-8, 5, 1000), [65519.9, 65520, 1e-8, 6e-8]]).astype("float32")
+    values = np.concatenate(
+        [rng.standard_normal(1000) * 10.0 ** rng.integers(-8, 5, 1000), [65519.9, 65520, 1e-8, 6e-8]]
+    ).astype("float32")
     with np.errstate(over="ignore"):
         np.testing.assert_array_equal(lampas.from_numpy(values).half().numpy(), values.astype("float16"))
 

@@ -37,7 +37,7 @@ def test_attributes_stay():
     assert vars(x) == {"name": "weights", "extra": {"a": 1}}
     del x.name
     with pytest.raises(AttributeError, match="name"):
-        x.name  # noqa: B018
+        x.name
 
 
 def test_in_place_and_out_return_the_same_object():
@@ -110,7 +110,7 @@ def test_leaf_comes_back_from_the_graph():
     x.label = "x"
     y = (x * 3).sum()
     accumulate = y.grad_fn.next_functions[0][0].next_functions[0][0]
-    assert accumulate.name() == "AccumulateGrad"
+    assert accumulate.name().endswith("AccumulateGrad")
     assert accumulate.variable is x
     reference = weakref.ref(x)
     del x

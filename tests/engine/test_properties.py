@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 import lampas
 
-settings.register_profile("engine", max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+settings.register_profile(
+    "engine", max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 settings.load_profile("engine")
 
 INTEGERS = ["uint8", "int8", "int16", "int32", "int64"]
@@ -45,7 +47,9 @@ def arrays(draw, dtypes, shape=shapes, small=False):
     else:
         flat = (rng.standard_normal(count) * 3).astype(name)
         if not small and count:
-            flat[rng.integers(0, count, count // 7)] = rng.choice([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-40], count // 7).astype(name)
+            flat[rng.integers(0, count, count // 7)] = rng.choice(
+                [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-40], count // 7
+            ).astype(name)
     array = flat.reshape(size).transpose(np.argsort(order)) if want else flat.reshape(())
     return array[(..., *(slice(start, start + n * step, step) for n, step, start in zip(want, steps, starts)))]
 
@@ -96,7 +100,13 @@ def test_slices(a, data):
     index = []
     for n in a.shape:
         start, stop = data.draw(st.integers(-6, 6)), data.draw(st.integers(-6, 6))
-        index.append(data.draw(st.sampled_from([slice(None), slice(start, stop), slice(start, None, 2), slice(None, stop, 3), slice(0, n)])))
+        index.append(
+            data.draw(
+                st.sampled_from(
+                    [slice(None), slice(start, stop), slice(start, None, 2), slice(None, stop, 3), slice(0, n)]
+                )
+            )
+        )
     t = lampas.from_numpy(a)
     index = tuple(index)
     same(t[index], a[index])
@@ -122,8 +132,19 @@ def test_index_arrays_and_masks(a, data):
     same(lampas.where(lampas.from_numpy(mask), t, u), np.where(mask, a, b))
 
 
-BINARY = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "maximum": np.maximum, "minimum": np.minimum,
-          "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal}  # fmt: skip
+BINARY = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+}
 
 
 @pytest.mark.parametrize("name", BINARY)
@@ -170,7 +191,14 @@ def test_integer_ops(a, data):
     y = lampas.from_numpy(b)
     same(x // y, a // b)
     same(x % y, a % b)
-    same(lampas.div(x, y, rounding_mode="trunc"), (np.fix(np.abs(a.astype(object)) // np.abs(b.astype(object)) * np.where((a < 0) ^ (b < 0), -1, 1))).astype(a.dtype) if a.size else a)
+    same(
+        lampas.div(x, y, rounding_mode="trunc"),
+        (np.fix(np.abs(a.astype(object)) // np.abs(b.astype(object)) * np.where((a < 0) ^ (b < 0), -1, 1))).astype(
+            a.dtype
+        )
+        if a.size
+        else a,
+    )
 
 
 @given(arrays(INTEGERS, small=True))
@@ -182,13 +210,43 @@ def test_integer_powers_and_shifts(a):
         same(x >> n, a >> np.array(n, a.dtype))
 
 
-UNARY = {"neg": np.negative, "abs": np.abs, "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos,
-         "tanh": np.tanh, "floor": np.floor, "ceil": np.ceil, "round": np.round, "trunc": np.trunc, "sign": np.sign,
-         "square": np.square, "reciprocal": np.reciprocal, "expm1": np.expm1, "log1p": np.log1p, "log2": np.log2,
-         "log10": np.log10, "sinh": np.sinh, "cosh": np.cosh, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos,
-         "atan": np.arctan, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "isnan": np.isnan,
-         "isinf": np.isinf, "isfinite": np.isfinite, "signbit": np.signbit, "exp2": np.exp2, "deg2rad": np.deg2rad,
-         "logical_not": np.logical_not}  # fmt: skip
+UNARY = {
+    "neg": np.negative,
+    "abs": np.abs,
+    "exp": np.exp,
+    "log": np.log,
+    "sqrt": np.sqrt,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tanh": np.tanh,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round": np.round,
+    "trunc": np.trunc,
+    "sign": np.sign,
+    "square": np.square,
+    "reciprocal": np.reciprocal,
+    "expm1": np.expm1,
+    "log1p": np.log1p,
+    "log2": np.log2,
+    "log10": np.log10,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tan": np.tan,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
+    "atanh": np.arctanh,
+    "isnan": np.isnan,
+    "isinf": np.isinf,
+    "isfinite": np.isfinite,
+    "signbit": np.signbit,
+    "exp2": np.exp2,
+    "deg2rad": np.deg2rad,
+    "logical_not": np.logical_not,
+}
 
 
 @pytest.mark.parametrize("name", UNARY)
@@ -218,7 +276,15 @@ def test_complex(a):
     same(t.angle(), np.angle(a), tolerance)
 
 
-REDUCTIONS = {"sum": np.sum, "prod": np.prod, "amax": np.max, "amin": np.min, "mean": np.mean, "any": np.any, "all": np.all}
+REDUCTIONS = {
+    "sum": np.sum,
+    "prod": np.prod,
+    "amax": np.max,
+    "amin": np.min,
+    "mean": np.mean,
+    "any": np.any,
+    "all": np.all,
+}
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
@@ -231,7 +297,11 @@ def test_reductions(name, data):
     t = lampas.from_numpy(a)
     f = getattr(lampas, name)
     tolerance = {"rtol": 1e-4, "atol": 1e-4} if a.dtype == np.float32 else {"rtol": 1e-11, "atol": 1e-11}
-    same(f(t) if name not in ("amax", "amin") else f(t, dim=tuple(range(a.ndim))), quiet(REDUCTIONS[name], a), **tolerance)
+    same(
+        f(t) if name not in ("amax", "amin") else f(t, dim=tuple(range(a.ndim))),
+        quiet(REDUCTIONS[name], a),
+        **tolerance,
+    )
     if not dims:
         return
     if name == "prod":
@@ -280,11 +350,21 @@ def test_copies_between_types(a, to):
     t = lampas.from_numpy(a)
     want = quiet(a.astype, to)
     same(t.to(getattr(lampas, to)), want)
-    target = lampas.zeros(a.shape[::-1], dtype=getattr(lampas, to)).permute(*reversed(range(a.ndim))) if a.ndim else lampas.zeros((), dtype=getattr(lampas, to))
+    target = (
+        lampas.zeros(a.shape[::-1], dtype=getattr(lampas, to)).permute(*reversed(range(a.ndim)))
+        if a.ndim
+        else lampas.zeros((), dtype=getattr(lampas, to))
+    )
     same(target.copy_(t), want)
 
 
-@given(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6), st.sampled_from(["float32", "float64", "complex64", "int64"]), st.data())
+@given(
+    st.integers(0, 6),
+    st.integers(0, 6),
+    st.integers(0, 6),
+    st.sampled_from(["float32", "float64", "complex64", "int64"]),
+    st.data(),
+)
 def test_matmul(m, k, n, name, data):
     a = data.draw(arrays([name], st.just((m, k)), small=True))
     b = data.draw(arrays([name], st.just((k, n)), small=True))
@@ -311,7 +391,11 @@ def test_creation(shape, name):
     same(lampas.zeros(shape, dtype=dtype), np.zeros(shape, name))
     same(lampas.ones(*shape, dtype=dtype) if shape else lampas.ones((), dtype=dtype), np.ones(shape, name))
     same(lampas.full(shape, 1, dtype=dtype), np.full(shape, 1, name))
-    assert lampas.empty(shape, dtype=dtype).stride() == tuple(int(s) for s in np.cumprod([1, *[max(n, 1) for n in shape[:0:-1]]])[::-1]) or not shape
+    assert (
+        lampas.empty(shape, dtype=dtype).stride()
+        == tuple(int(s) for s in np.cumprod([1, *[max(n, 1) for n in shape[:0:-1]]])[::-1])
+        or not shape
+    )
 
 
 @given(st.integers(-50, 50), st.integers(-50, 50), st.integers(-9, 9).filter(bool))

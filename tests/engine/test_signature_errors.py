@@ -124,7 +124,24 @@ def test_every_function_complains_about_a_string():
         if "function" not in kinds or not hasattr(_C, name):
             continue
         function = getattr(_C, name)
-        for arguments in (("nonsense",), ("nonsense", "nonsense"), (None,), (object(), 1), (x, "nonsense", "nonsense", "nonsense", "nonsense", "nonsense", "nonsense", "nonsense", "nonsense", "nonsense")):
+        for arguments in (
+            ("nonsense",),
+            ("nonsense", "nonsense"),
+            (None,),
+            (object(), 1),
+            (
+                x,
+                "nonsense",
+                "nonsense",
+                "nonsense",
+                "nonsense",
+                "nonsense",
+                "nonsense",
+                "nonsense",
+                "nonsense",
+                "nonsense",
+            ),
+        ):
             with pytest.raises((TypeError, ValueError, RuntimeError, IndexError)) as caught:
                 function(*arguments)
             assert str(caught.value)
@@ -137,7 +154,15 @@ def test_every_function_complains_about_a_string():
 @pytest.mark.parametrize("method", [False, True])
 def test_every_op_survives_odd_tensors(method):
     """Empty, zero-dimensional, large-dimensional and meta tensors give a result or an error, never a crash."""
-    odd = [lampas.empty(0), lampas.ones(()), lampas.ones(1, 0, 2), lampas.ones((1,) * 12), lampas.ones(2, 2, dtype=lampas.bool), lampas.ones(2, dtype=lampas.complex64), lampas.ones(3, device="meta")]
+    odd = [
+        lampas.empty(0),
+        lampas.ones(()),
+        lampas.ones(1, 0, 2),
+        lampas.ones((1,) * 12),
+        lampas.ones(2, 2, dtype=lampas.bool),
+        lampas.ones(2, dtype=lampas.complex64),
+        lampas.ones(3, device="meta"),
+    ]
     for entry in _C._registry():
         kinds, name = set(entry["kinds"]), entry["name"]
         if ("method" if method else "function") not in kinds or "Tensor" not in entry["signature"].split("->")[0]:
@@ -149,5 +174,13 @@ def test_every_op_survives_odd_tensors(method):
             for arguments in ((t,), (t, t), (t, 0), (t, -1), (t, t, t), (t, 100), (t, [0]), (t, -1, 0)):
                 try:
                     function(*arguments)
-                except (TypeError, ValueError, RuntimeError, IndexError, NotImplementedError, OverflowError, AssertionError) as error:
-                    assert str(error)  # noqa: PT017
+                except (
+                    TypeError,
+                    ValueError,
+                    RuntimeError,
+                    IndexError,
+                    NotImplementedError,
+                    OverflowError,
+                    AssertionError,
+                ) as error:
+                    assert str(error)

@@ -40,11 +40,14 @@ VIEWS = {
     "chunk": (lambda t: t.chunk(2, 2)[1], lambda a: a[:, :, 2:]),
     "split": (lambda t: t.split(2, 1)[1], lambda a: a[:, 2:]),
     "unbind": (lambda t: t.unbind(1)[1], lambda a: a[:, 1]),
-    "as_strided": (lambda t: t.as_strided((3, 2), (5, 1), 2), lambda a: np.lib.stride_tricks.as_strided(a.reshape(-1)[2:], (3, 2), (20, 4))),
+    "as_strided": (
+        lambda t: t.as_strided((3, 2), (5, 1), 2),
+        lambda a: np.lib.stride_tricks.as_strided(a.reshape(-1)[2:], (3, 2), (20, 4)),
+    ),
     "movedim": (lambda t: t.movedim(0, 2), lambda a: np.moveaxis(a, 0, 2)),
     "detach": (lambda t: t.detach(), lambda a: a),
     "view_as": (lambda t: t.view_as(lampas.empty(12, 2)), lambda a: a.reshape(12, 2)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -83,7 +86,10 @@ def test_writing_through_a_view(name):
     np.testing.assert_array_equal(t.numpy(), np.where(touched, a + 100, a))
 
 
-@pytest.mark.parametrize("make", [lambda t: t.clone(), lambda t: t + 0, lambda t: t.t().contiguous(), lambda t: t[[0, 1]], lambda t: t.repeat(1, 1)])
+@pytest.mark.parametrize(
+    "make",
+    [lambda t: t.clone(), lambda t: t + 0, lambda t: t.t().contiguous(), lambda t: t[[0, 1]], lambda t: t.repeat(1, 1)],
+)
 def test_copies_share_nothing(make):
     t = lampas.arange(6.0).reshape(2, 3)
     c = make(t)
@@ -96,7 +102,7 @@ def test_in_place_on_views_of_overlapping_memory():
     t[1:].copy_(t[:-1].clone())
     assert t.tolist() == [0, 0, 1, 2, 3, 4]
     expanded = lampas.zeros(1).expand(3)
-    with pytest.raises(RuntimeError, match="single memory location|clone"):
+    with pytest.raises(RuntimeError, match=r"single memory location|clone"):
         expanded.add_(1)
 
 
@@ -181,7 +187,9 @@ USES = {
     "permute copied": lambda t: t.permute(0, 2, 3, 1).contiguous().numpy().transpose(0, 3, 1, 2),
     "indexing": lambda t: np.stack([t[0].numpy(), t[1].numpy()]),
     "slices": lambda t: np.concatenate([t[:, :, :3].numpy(), t[:, :, 3:].numpy()], 2),
-    "elements": lambda t: np.array([[[[t[n, c, h, w].item() for w in range(7)] for h in range(7)] for c in range(32)] for n in range(2)]),
+    "elements": lambda t: np.array(
+        [[[[t[n, c, h, w].item() for w in range(7)] for h in range(7)] for c in range(32)] for n in range(2)]
+    ),
     "index tensor": lambda t: t[:, lampas.arange(32)].numpy(),
     "as_strided": lambda t: t.as_strided(t.shape, t.stride()).numpy(),
     "add": lambda t: (t + 0).numpy(),
@@ -204,7 +212,7 @@ USES = {
     "dropout 0": lambda t: F.dropout(t, 0.0).numpy(),
     "set_": lambda t: lampas.empty(0).set_(t.untyped_storage(), 0, t.shape, t.stride()).numpy(),
     "channels_last": lambda t: t.contiguous(memory_format=lampas.channels_last).numpy(),
-}  # fmt: skip
+}
 
 
 def _saved(t):

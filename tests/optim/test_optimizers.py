@@ -3,9 +3,10 @@
 import copy
 import pickle
 
-import lampas
 import numpy as np
 import pytest
+
+import lampas
 from lampas import optim
 
 STEPS = 8

@@ -3,8 +3,9 @@
 import math
 import warnings
 
-import lampas
 import pytest
+
+import lampas
 from lampas import optim
 from lampas.optim import lr_scheduler as lrs
 
@@ -186,7 +187,11 @@ def test_other_warnings():
         (lambda o: lrs.ReduceLROnPlateau(o, mode="best"), ValueError, "mode best is unknown"),
         (lambda o: lrs.SequentialLR(o, [], []), ValueError, "got none"),
         (lambda o: lrs.SequentialLR(o, [lrs.StepLR(o, 1)], [1]), ValueError, "one milestone less"),
-        (lambda o: lrs.ChainedScheduler([lrs.ReduceLROnPlateau(o)]), ValueError, "does not support `ReduceLROnPlateau`"),
+        (
+            lambda o: lrs.ChainedScheduler([lrs.ReduceLROnPlateau(o)]),
+            ValueError,
+            "does not support `ReduceLROnPlateau`",
+        ),
         (lambda o: lrs.SequentialLR(optimizer(), [lrs.StepLR(o, 1)], []), ValueError, "one optimizer"),
         (lambda o: lrs.CyclicLR(optimizer(optim.Adagrad), 0.1, 1.0), ValueError, "neither momentum nor betas"),
     ],

@@ -2,10 +2,11 @@
 
 import random
 
-import lampas
-import lampas.utils.data
 import numpy as np
 import pytest
+
+import lampas
+import lampas.utils.data
 
 torch = pytest.importorskip("torch")
 import torch.utils.data  # noqa: E402
@@ -80,9 +81,7 @@ CASES = {
     "stream, workers that stay": lambda t, m: m.DataLoader(
         stream(t, 23), batch_size=4, num_workers=2, drop_last=True, persistent_workers=True
     ),
-    "replacement": lambda t, m: m.DataLoader(
-        table(t), batch_size=4, sampler=m.RandomSampler(range(25), True, 70)
-    ),
+    "replacement": lambda t, m: m.DataLoader(table(t), batch_size=4, sampler=m.RandomSampler(range(25), True, 70)),
     "num_samples": lambda t, m: m.DataLoader(
         table(t), batch_size=4, sampler=m.RandomSampler(range(25), num_samples=70)
     ),

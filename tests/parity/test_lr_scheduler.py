@@ -4,8 +4,9 @@ import math
 import random
 import warnings
 
-import lampas
 import pytest
+
+import lampas
 
 torch = pytest.importorskip("torch")
 

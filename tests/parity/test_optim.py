@@ -2,9 +2,10 @@
 
 import copy
 
-import lampas
 import numpy as np
 import pytest
+
+import lampas
 
 torch = pytest.importorskip("torch")
 
@@ -98,7 +99,9 @@ def test_path_state_and_form(name, options, dtype, rtol):
         assert set(mine["state"][key]) == set(entry)
         for field, value in entry.items():
             got = mine["state"][key][field]
-            assert str(got.dtype).split(".")[1] == str(value.dtype).split(".")[1] and tuple(got.shape) == tuple(value.shape)
+            assert str(got.dtype).split(".")[1] == str(value.dtype).split(".")[1] and tuple(got.shape) == tuple(
+                value.shape
+            )
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)

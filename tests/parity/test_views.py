@@ -190,7 +190,7 @@ def test_channels_last_strides() -> None:
     def program(lib: Any) -> Any:
         x = tensor(lib, np.arange(2 * 3 * 4 * 5.0).reshape(2, 3, 4, 5), "float32")
         y = x.contiguous(memory_format=lib.channels_last)
-        kept = [y.clone(), y + 1, y.exp(), lib.empty_like(y) * 0, y.to(lib.float64), y * y]
+        kept = [y.clone(), y + 1, y.exp(), lib.zeros_like(y), y.to(lib.float64), y * y]
         flags = [
             y.is_contiguous(),
             y.is_contiguous(memory_format=lib.channels_last),

@@ -208,7 +208,7 @@ def grad(
     outputs = _as_tuple(outputs)
     targets = tuple(inputs.values()) if type(inputs) is dict else _as_tuple(inputs)
     if not targets:
-        raise ValueError("grad requires non-empty inputs.")
+        raise RuntimeError("grad requires non-empty inputs.")
     starts = _starts(outputs, grad_outputs, is_grads_batched)
     keep = create_graph if retain_graph is None else retain_graph
     if is_grads_batched:

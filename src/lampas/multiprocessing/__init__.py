@@ -15,7 +15,7 @@ from lampas.multiprocessing.spawn import (
     start_processes,
 )
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     *multiprocessing.__all__,
     "ProcessContext",
     "ProcessExitedException",

@@ -29,7 +29,7 @@ def _cubic_minimum(x1, f1, g1, x2, f2, g2, bounds=None):
 class _Point:
     """A step length along the search direction: the loss there, its gradient, and the slope along the direction."""
 
-    __slots__ = ("loss", "grad", "slope", "t")
+    __slots__ = ("grad", "loss", "slope", "t")
 
     def __init__(self, t, loss, grad, direction) -> None:
         self.t, self.loss, self.grad = t, loss, grad

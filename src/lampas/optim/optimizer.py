@@ -97,10 +97,10 @@ def _check_hyperparameters(lr=0.0, *, betas: tuple | None = None, **values) -> N
     """Raises ValueError for a negative learning rate or value, or a beta outside [0, 1)."""
     if isinstance(lr, lampas.Tensor) and lr.numel() != 1:
         raise ValueError(f"Tensor lr must be 1-element, but it has shape {tuple(lr.shape)}")
-    if not 0.0 <= lr:
+    if not lr >= 0.0:
         raise ValueError(f"Invalid learning rate: {lr} (expected lr >= 0)")
     for name, value in values.items():
-        if not 0.0 <= value:
+        if not value >= 0.0:
             label = "epsilon" if name == "eps" else name
             raise ValueError(f"Invalid {label} value: {value} (expected {name} >= 0)")
     for i, beta in enumerate(betas or ()):

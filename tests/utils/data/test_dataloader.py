@@ -8,9 +8,10 @@ import sys
 import textwrap
 import time
 
-import lampas
 import numpy as np
 import pytest
+
+import lampas
 from lampas.utils import data
 
 
@@ -49,7 +50,9 @@ def values(loader):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("options", [{}, {"shuffle": True}, {"shuffle": True, "drop_last": True}, {"sampler": [3, -1, 3]}])
+@pytest.mark.parametrize(
+    "options", [{}, {"shuffle": True}, {"shuffle": True, "drop_last": True}, {"sampler": [3, -1, 3]}]
+)
 @pytest.mark.parametrize("batch_size", [1, 4, 5, 30])
 def test_gather_equals_row_by_row(options, batch_size, workers):
     results = []
@@ -262,9 +265,7 @@ def test_tensor_of_a_graph_cannot_be_sent():
     ],
 )
 def test_dead_worker_is_reported_at_once(die, message, in_order):
-    loader = data.DataLoader(
-        Rows(40, lambda i: die() if i == 9 else i), batch_size=2, num_workers=2, in_order=in_order
-    )
+    loader = data.DataLoader(Rows(40, lambda i: die() if i == 9 else i), batch_size=2, num_workers=2, in_order=in_order)
     start = time.monotonic()
     with pytest.raises(RuntimeError, match=message):
         list(loader)

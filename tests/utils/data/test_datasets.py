@@ -2,9 +2,10 @@
 
 import collections
 
-import lampas
 import numpy as np
 import pytest
+
+import lampas
 from lampas.utils import data
 
 

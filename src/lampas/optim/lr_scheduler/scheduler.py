@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def _check_optimizer(optimizer) -> None:
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"{type(optimizer).__name__} is not an Optimizer; a scheduler changes the rates of an optimizer")
+        raise TypeError(
+            f"{type(optimizer).__name__} is not an Optimizer; a scheduler changes the rates of an optimizer"
+        )
 
 
 def _per_group(name: str, optimizer: Optimizer, value) -> list:
@@ -26,7 +28,9 @@ def _per_group(name: str, optimizer: Optimizer, value) -> list:
     groups = len(optimizer.param_groups)
     if isinstance(value, (list, tuple)):
         if len(value) != groups:
-            raise ValueError(f"{name} has {len(value)} values, but the optimizer has {groups} param_groups; give one each")
+            raise ValueError(
+                f"{name} has {len(value)} values, but the optimizer has {groups} param_groups; give one each"
+            )
         values = value
     else:
         values = [value] * groups
@@ -148,7 +152,9 @@ class LRScheduler:
         self._update_lr(epoch)
 
     def _warn_epoch(self) -> None:
-        warnings.warn("the epoch argument of `scheduler.step()` is deprecated; call `scheduler.step()`.", UserWarning, 3)
+        warnings.warn(
+            "the epoch argument of `scheduler.step()` is deprecated; call `scheduler.step()`.", UserWarning, 3
+        )
 
     def _update_lr(self, epoch: int | None = None) -> None:
         self._get_lr_called_within_step = True

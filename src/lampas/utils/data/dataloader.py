@@ -99,7 +99,9 @@ class DataLoader:
         in_order: bool = True,
     ) -> None:
         if num_workers < 0:
-            raise ValueError(f"num_workers should be non-negative, got {num_workers}; 0 loads without worker processes.")
+            raise ValueError(
+                f"num_workers should be non-negative, got {num_workers}; 0 loads without worker processes."
+            )
         if timeout < 0:
             raise ValueError(f"timeout should be non-negative, got {timeout}")
         if num_workers == 0 and prefetch_factor is not None:
@@ -178,7 +180,9 @@ class DataLoader:
             import multiprocessing
 
             if self.num_workers == 0:
-                raise ValueError("multiprocessing_context is for worker processes: set num_workers > 0 or leave it None")
+                raise ValueError(
+                    "multiprocessing_context is for worker processes: set num_workers > 0 or leave it None"
+                )
             if isinstance(context, str):
                 methods = multiprocessing.get_all_start_methods()
                 if context not in methods:

@@ -1,0 +1,26 @@
+"""Marks the known differences, each with its reason; they still run, and are reported when they begin to agree."""
+
+import pathlib
+
+import pytest
+
+KNOWN = pathlib.Path(__file__).with_name("known_differences.txt")
+
+
+def known_differences() -> dict[str, str]:
+    """From the test's name (``test_file.py::test_name[id]``) to the reason."""
+    reason, found = "", {}
+    for line in KNOWN.read_text().splitlines():
+        if line.startswith("#"):
+            reason = line.lstrip("# ")
+        elif line.strip():
+            found[line.strip()] = reason
+    return found
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    known = known_differences()
+    for item in items:
+        name = item.nodeid.rpartition("/")[2]
+        if name in known:
+            item.add_marker(pytest.mark.xfail(reason=known[name], strict=False))
