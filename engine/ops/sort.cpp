@@ -278,6 +278,7 @@ Tensor isin(const Operand& elements, const Operand& among, bool, bool invert) {
     return o.is_tensor() ? to(detach(o.tensor()), type) : scalar_tensor(o.scalar(), type);
   };
   Tensor e = tensor(elements), t = tensor(among);
+  if (e.is_meta() || t.is_meta()) return empty(e.sizes(), DType::Bool, Device{DeviceType::Meta});
   if (t.numel() == 0) return full(e.sizes(), Scalar(invert), DType::Bool, e.device());
   Tensor sorted = std::get<0>(sort(reshape(t, IntVec{t.numel()}), 0));
   Tensor at = reshape(search("isin", sorted, e, false, false, Tensor()), IntVec{e.numel()});

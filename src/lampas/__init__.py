@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from lampas import _C
 from lampas._C import *  # noqa: F403  every op, dtype and type that PyTorch has at top level
-from lampas._C import Tensor, bool, float32, float64, int64, uint8  # noqa: F401
+from lampas._C import Tensor, bool, float32, float64, int64, uint8
 from lampas._C import __version__ as __version__
 
 if TYPE_CHECKING:
-    from lampas import autograd, nn, optim, utils  # noqa: F401
+    from lampas import autograd, nn, optim, utils
 
 inf = _math.inf
 nan = _math.nan

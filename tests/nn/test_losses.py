@@ -180,5 +180,5 @@ def test_errors(name):
 def test_in_place_leaky_relu_needs_the_sign():
     y = lampas.ones(2, requires_grad=True) * 1
     lampas._C.nn.leaky_relu_(y, -1.0)
-    with pytest.raises(RuntimeError, match="negative slope.*out-of-place"):
+    with pytest.raises(RuntimeError, match=r"negative slope.*out-of-place"):
         y.sum().backward()

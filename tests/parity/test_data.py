@@ -9,7 +9,7 @@ import lampas
 import lampas.utils.data
 
 torch = pytest.importorskip("torch")
-import torch.utils.data  # noqa: E402
+import torch.utils.data  # noqa: E402, F811
 
 
 def plain(x):

@@ -65,7 +65,7 @@ def random_view(random: np.random.Generator, shape: tuple[int, ...]) -> Step:
             choices += [
                 (f"select({pick}, {n - 1})", lambda t: t.select(pick, n - 1)),
                 (f"unbind({pick})[0]", lambda t: t.unbind(pick)[0]),
-                # Windows side by side: what a write through overlapping ones gives depends on the order of the elements.
+                # Windows side by side: what a write through overlapping ones gives depends on the elements' order.
                 (f"unfold({pick}, {max(1, n // 2)})", lambda t: t.unfold(pick, max(1, n // 2), max(1, n // 2))),
             ]
         if dims >= 2:

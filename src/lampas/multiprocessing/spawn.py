@@ -30,7 +30,7 @@ class ProcessException(Exception):
         self.error_index = error_index
         self.pid = pid
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return type(self), (self.msg, self.error_index, self.pid)
 
 
@@ -48,7 +48,7 @@ class ProcessExitedException(ProcessException):
         self.exit_code = exit_code
         self.signal_name = signal_name
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return type(self), (self.msg, self.error_index, self.pid, self.exit_code, self.signal_name)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import lampas
 from lampas.optim.optimizer import Optimizer, _check_hyperparameters, _to_scalar
 
@@ -173,7 +176,7 @@ class LBFGS(Optimizer):
             p.add_(direction[offset : offset + p.numel()].view_as(p), alpha=float(t))
             offset += p.numel()
 
-    def step(self, closure):
+    def step(self, closure: Callable[[], Any]) -> Any:
         """Runs up to `max_iter` iterations and returns the loss the step began with.
 
         Args:

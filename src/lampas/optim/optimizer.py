@@ -142,7 +142,8 @@ class Optimizer:
         self._make_hooks()
         if isinstance(params, lampas.Tensor):
             raise TypeError(
-                "params must be an iterable of Tensors or dicts, but got a single Tensor; write [param] for one parameter"
+                "params must be an iterable of Tensors or dicts, but got a single Tensor; "
+                "write [param] for one parameter"
             )
         self.state: defaultdict = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Trading time for memory: a part of a network is run again in the backward pass instead of keeping what it computed."""
+"""Trading time for memory: part of a network is run again in the backward pass instead of keeping what it computed."""
 
 from __future__ import annotations
 

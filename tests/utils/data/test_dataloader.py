@@ -289,7 +289,7 @@ def test_persistent_loader_recovers_from_a_death():
 
 def test_timeout():
     loader = data.DataLoader(Rows(2, lambda i: time.sleep(2)), num_workers=1, timeout=0.2)
-    with pytest.raises(RuntimeError, match="timed out after 0.2 seconds"):
+    with pytest.raises(RuntimeError, match=r"timed out after 0\.2 seconds"):
         list(loader)
 
 

@@ -99,7 +99,7 @@ def test_random_split():
     assert [len(p) for p in parts] == [6, 2, 2]
     assert sorted(x for p in parts for x in p.indices) == list(range(10))
     assert [len(p) for p in data.random_split(Numbers(10), [3, 7])] == [3, 7]
-    with pytest.raises(ValueError, match="Sum of input lengths.*9 and 10"):
+    with pytest.raises(ValueError, match=r"Sum of input lengths.*9 and 10"):
         data.random_split(Numbers(10), [3, 6])
     with pytest.raises(ValueError, match="Fraction at index 1"):
         data.random_split(Numbers(10), [0.9, -0.4, 0.5])

@@ -11,6 +11,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from types import GenericAlias
+from typing import Any, NoReturn
 
 import lampas
 from lampas.utils.data._utils.collate import default_collate, default_convert
@@ -36,7 +37,7 @@ _MAX_IN_FLIGHT = 4
 class _InfiniteConstantSampler(Sampler):
     """Stands for the indices of an iterable dataset."""
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[None]:
         return itertools.repeat(None)
 
 
@@ -170,7 +171,7 @@ class DataLoader:
         super().__setattr__(name, value)
 
     @property
-    def multiprocessing_context(self):
+    def multiprocessing_context(self) -> Any:
         """How worker processes are started."""
         return self._multiprocessing_context
 
@@ -250,13 +251,13 @@ class _BaseDataLoaderIter:
     def __len__(self) -> int:
         return len(self._index_sampler)
 
-    def __getstate__(self):
+    def __getstate__(self) -> NoReturn:
         raise NotImplementedError(f"{type(self).__name__} cannot be pickled; pickle the DataLoader")
 
     def _next_data(self):
         raise NotImplementedError
 
-    def __next__(self):
+    def __next__(self) -> Any:
         data = self._next_data()
         self._num_yielded += 1
         expected = self._loader._IterableDataset_len_called

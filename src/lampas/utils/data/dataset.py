@@ -6,8 +6,9 @@ import bisect
 import itertools
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import GenericAlias
+from typing import Any
 
 import lampas
 
@@ -37,7 +38,7 @@ class Dataset:
     # Datasets are written Dataset[Sample] in annotations and as base classes.
     __class_getitem__ = classmethod(GenericAlias)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} is a Dataset and should define __getitem__.")
 
     def __add__(self, other: Dataset) -> ConcatDataset:
@@ -51,10 +52,10 @@ class IterableDataset(Dataset):
 
     Example:
         >>> class Numbers(IterableDataset):
-        ...     def __iter__(self): return iter(range(10))
+        ...     def __iter__(self) -> Iterator: return iter(range(10))
     """
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator:
         raise NotImplementedError(f"{type(self).__name__} is an IterableDataset and should define __iter__.")
 
     def __add__(self, other: Dataset) -> ChainDataset:
@@ -121,7 +122,7 @@ class StackDataset(Dataset):
         if any(length != self._length for length in lengths):
             raise ValueError(f"Size mismatch between datasets: their lengths are {lengths}")
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(self.datasets, dict):
             return {name: dataset[index] for name, dataset in self.datasets.items()}
         return tuple(dataset[index] for dataset in self.datasets)
@@ -163,7 +164,7 @@ class ConcatDataset(Dataset):
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
 
-    def __getitem__(self, idx: int):
+    def __getitem__(self, idx: int) -> Any:
         if idx < 0:
             if -idx > len(self):
                 raise ValueError(f"absolute value of index {idx} should not exceed dataset length {len(self)}")
@@ -192,7 +193,7 @@ class ChainDataset(IterableDataset):
                 raise AssertionError(f"ChainDataset only supports IterableDataset, not {type(dataset).__name__}")
             yield dataset
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator:
         for dataset in self._checked():
             yield from dataset
 
@@ -222,7 +223,7 @@ class Subset(Dataset):
                 "def __getitems__(self, indices):\n    return [self[i] for i in indices]"
             )
 
-    def __getitem__(self, idx):
+    def __getitem__(self, idx: Any) -> Any:
         if isinstance(idx, list):
             return self.dataset[[self.indices[i] for i in idx]]
         return self.dataset[self.indices[idx]]

@@ -8,6 +8,7 @@ so neither side waits for the other to read, and a dead worker is seen at once a
 
 from __future__ import annotations
 
+import contextlib
 import io
 import mmap
 import os
@@ -16,6 +17,7 @@ import socket
 import struct
 import weakref
 from multiprocessing import reduction
+from typing import Any
 
 from lampas.multiprocessing.reductions import BufferPickler
 
@@ -72,7 +74,7 @@ class Channel:
         self.connection = connection
         self._socket: socket.socket | None = None
 
-    def __getstate__(self):
+    def __getstate__(self) -> Any:
         return self.connection
 
     def __setstate__(self, connection) -> None:
@@ -132,10 +134,8 @@ class Channel:
 
     def shutdown(self) -> None:
         """Ends the connection for every process that holds it; a worker that reads or writes then stops."""
-        try:
+        with contextlib.suppress(OSError):  # The worker is gone already.
             self._descriptors().shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # The worker is gone already.
 
     def close(self) -> None:
         """Closes this end."""
