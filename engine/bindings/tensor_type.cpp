@@ -131,7 +131,8 @@ PyObject* binary_slot(PyObject* a, PyObject* b, const char* name) {
 Tensor op_add(const Operand& a, const Operand& b) { return add(a, b); }
 Tensor op_sub(const Operand& a, const Operand& b) { return sub(a, b); }
 Tensor op_mul(const Operand& a, const Operand& b) { return mul(a, b); }
-Tensor op_div(const Operand& a, const Operand& b) { return div(a, b); }
+// A number over a tensor is the number times the reciprocal, and rounds as such.
+Tensor op_div(const Operand& a, const Operand& b) { return a.is_tensor() ? div(a, b) : mul(reciprocal(b.tensor()), a); }
 Tensor op_floor(const Operand& a, const Operand& b) { return floor_divide(a, b); }
 Tensor op_mod(const Operand& a, const Operand& b) { return remainder(a, b); }
 Tensor op_and(const Operand& a, const Operand& b) { return binary(Ew::BitAnd, a, b); }

@@ -7,13 +7,19 @@ namespace lampas::cpu {
 
 namespace {
 
+// The processor traps where the lowest number is divided by -1.
+template <class T>
+bool minus_one(T b) {
+  return std::is_signed_v<T> && b == T(-1);
+}
+
 template <class T>
 T floor_mod(T a, T b) {
   if constexpr (std::is_floating_point_v<T>) {
     T r = std::fmod(a, b);
     return r != 0 && (r < 0) != (b < 0) ? r + b : r;
   } else {
-    if (b == T(-1)) return 0;
+    if (minus_one(b)) return 0;
     T r = T(a % b);
     return r != 0 && (r < 0) != (b < 0) ? T(r + b) : r;
   }
@@ -29,6 +35,7 @@ T floor_div(T a, T b) {
     T f = std::floor(div);
     return div - f > T(0.5) ? f + 1 : f;
   } else {
+    if (minus_one(b)) return T(-a);
     T q = T(a / b);
     return a % b != 0 && (a < 0) != (b < 0) ? T(q - 1) : q;
   }
@@ -175,11 +182,11 @@ void register_binary_kernels() {
   binary_kernel(Ew::FloorDivide, Floats{}, [](auto a, auto b) { return floor_div(a, b); });
   checked_kernel(Ew::FloorDivide, Integers{}, [](auto a, auto b) { return floor_div(a, b); });
   binary_kernel(Ew::TruncDivide, Floats{}, [](auto a, auto b) { return std::trunc(a / b); });
-  checked_kernel(Ew::TruncDivide, Integers{}, [](auto a, auto b) { return decltype(a)(a / b); });
+  checked_kernel(Ew::TruncDivide, Integers{}, [](auto a, auto b) { return decltype(a)(minus_one(b) ? -a : a / b); });
   binary_kernel(Ew::Remainder, Floats{}, [](auto a, auto b) { return floor_mod(a, b); });
   checked_kernel(Ew::Remainder, Integers{}, [](auto a, auto b) { return floor_mod(a, b); });
   binary_kernel(Ew::Fmod, Floats{}, [](auto a, auto b) { return std::fmod(a, b); });
-  checked_kernel(Ew::Fmod, Integers{}, [](auto a, auto b) { return decltype(a)(b == decltype(b)(-1) ? 0 : a % b); });
+  checked_kernel(Ew::Fmod, Integers{}, [](auto a, auto b) { return decltype(a)(minus_one(b) ? 0 : a % b); });
   kernel(Ew::Pow, DType::Float32) = &pow_block<float>;
   kernel(Ew::Pow, DType::Float64) = &pow_block<double>;
   binary_kernel(Ew::Pow, Integers{}, [](auto a, auto b) { return int_pow(a, b); });

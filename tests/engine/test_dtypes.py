@@ -315,6 +315,43 @@ def test_integers_wrap_around():
     assert lampas.tensor([-(2**63)]).abs().item() == -(2**63)
 
 
+INTEGERS = ["uint8", "int8", "int16", "int32", "int64"]
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_sums_and_products_of_integers_wrap_around(dtype):
+    limits = np.iinfo(dtype)
+    a = np.full((70, 70), limits.max, dtype=dtype)
+    t, to = lampas.from_numpy(a), getattr(lampas, dtype)
+    np.testing.assert_array_equal(t.sum(0, dtype=to).numpy(), a.sum(0, dtype=dtype))
+    np.testing.assert_array_equal(t.sum(1, dtype=to).numpy(), a.sum(1, dtype=dtype))
+    np.testing.assert_array_equal(t.prod(0, dtype=to).numpy(), a.prod(0, dtype=dtype))
+    np.testing.assert_array_equal(t.cumsum(1, dtype=to).numpy(), a.cumsum(1, dtype=dtype))
+    np.testing.assert_array_equal(t.cumprod(0, dtype=to).numpy(), a.cumprod(0, dtype=dtype))
+    np.testing.assert_array_equal((t @ t).numpy(), a @ a)
+    np.testing.assert_array_equal((t * t + 3 * t - 1).numpy(), a * a + np.array(3, dtype) * a - np.array(1, dtype))
+    np.testing.assert_array_equal((t**5).numpy(), a**5)
+    zeros = lampas.zeros(70, dtype=lampas.int64)
+    assert lampas.zeros(1, dtype=to).index_add(0, zeros, t[0]).item() == a[0].sum(dtype=dtype)
+    assert lampas.zeros(1, dtype=to).scatter_add(0, zeros, t[0]).item() == a[0].sum(dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("divisor", [-1, 255])
+def test_division_of_the_extremes(dtype, divisor):
+    limits = np.iinfo(dtype)
+    b = np.array(divisor).astype(dtype)
+    a = np.array([limits.min, limits.min + 1, 0, 100, limits.max], dtype=dtype)
+    t, d = lampas.from_numpy(a), lampas.tensor(b.item(), dtype=getattr(lampas, dtype))
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal((t // d).numpy(), a // b)
+        np.testing.assert_array_equal((t % d).numpy(), a % b)
+        np.testing.assert_array_equal(lampas.fmod(t, d).numpy(), np.fmod(a, b))
+    exact = [abs(int(x)) // abs(int(b)) * (1 if (x < 0) == (b < 0) else -1) for x in a]
+    wrapped = [(q - int(limits.min)) % 2 ** (8 * a.itemsize) + int(limits.min) for q in exact]
+    assert lampas.div(t, d, rounding_mode="trunc").tolist() == wrapped
+
+
 def test_subnormals_and_signed_zeros_are_kept():
     tiny = lampas.tensor([1e-45, -1e-45, 0.0, -0.0])
     assert (tiny * 1).tolist()[:2] == [1.401298464324817e-45, -1.401298464324817e-45]
