@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import math
 import pathlib
 import pickle
 import zipfile
@@ -327,6 +328,12 @@ def test_ten_terabytes():
     raises(lampas.OutOfMemoryError, lambda: lampas.empty(10 * 2**40, dtype=lampas.uint8), "out of memory", 10 * 2**40)
     raises(lampas.OutOfMemoryError, lambda: lampas.zeros(2**20, 2**20) + 1, "out of memory", 4 * 2**40)
     raises(RuntimeError, lambda: nn.Linear(2**21, 2**21), "out of memory")
+    small = lampas.ones(1, 1, 2)
+    for far in (2**42, 2**62):
+        raises(
+            lampas.OutOfMemoryError, lambda far=far: nn.functional.pad(small, (far, far), "replicate"), "out of memory"
+        )
+    raises(RuntimeError, lambda: lampas.tensor_split(small[0, 0], 2**40), "number of sections", 2**40)
 
 
 NEGATIVE = {
@@ -625,3 +632,15 @@ def test_a_key_of_another_shape():
 
 def test_a_state_that_is_no_dictionary():
     raises(TypeError, lambda: nn.Linear(2, 3).load_state_dict([1, 2]), "list")
+
+
+def test_numbers_that_the_dtype_cannot_hold():
+    whole = lampas.ones(2, dtype=lampas.int64)
+    assert whole.fill_(2**63 - 1).tolist() == [2**63 - 1] * 2
+    assert lampas.ones(2, dtype=lampas.uint8).fill_(-1).tolist() == [255, 255]
+    for dtype, value in [(lampas.int64, 2**63), (lampas.int8, 300), (lampas.int32, math.inf), (lampas.float32, 1e300)]:
+        x = lampas.ones(2, dtype=dtype)
+        raises(RuntimeError, lambda x=x, value=value: x.fill_(value), "cannot be converted", str(dtype)[6:], "overflow")
+        assert x.tolist() == [1, 1]
+    raises(OverflowError, lambda: whole + 2**64, "64 bits")
+    raises(RuntimeError, lambda: whole.masked_fill(whole > 0, 1e30), "cannot be converted", "int64")

@@ -252,8 +252,13 @@ bool to_scalar(PyObject* o, Scalar& out) {
     int64_t i = PyLong_AsLongLongAndOverflow(o, &overflow);
     out = Scalar(i);
     if (overflow) {
+      PyLong_AsUnsignedLongLong(o);
+      if (PyErr_Occurred()) {
+        PyErr_SetString(PyExc_OverflowError,
+                        "int too big to convert: a whole number must fit 64 bits; write it as a float");
+        throw PythonError{};
+      }
       double d = PyLong_AsDouble(o);
-      if (PyErr_Occurred()) throw PythonError{};
       out = Scalar(d);
     }
     return true;

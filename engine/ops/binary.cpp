@@ -48,7 +48,6 @@ Tensor masked_share(G g, T a, T b, Ew wins) {
   Tensor won = binary(wins, a, b), tied = eq(a, b);
   return where(won, g, where(tied, g * 0.5, 0.0));
 }
-Tensor only_where(G g, T a, T b, Ew wins) { return where(binary(wins, a, b), g, 0.0); }
 
 Tensor pow_grad_base(G g, T a, T b, G, S) {
   if (!b.tensor.defined()) {

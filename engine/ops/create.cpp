@@ -31,6 +31,25 @@ Tensor ones_like(const Tensor& t) {
   return y;
 }
 
+void check_fits(const Scalar& value, DType d) {
+  bool fits = is_complex(d) || value.kind() != Scalar::Complex;
+  if (fits && d != DType::Bool) {
+    const double v = value.to_double();
+    dispatch(d, [&]<class T>(TypeTag<T>) {
+      if constexpr (std::is_integral_v<T>) {
+        // The limits of 64 bits are no doubles, but 2^63 is; below it, an int is compared as one.
+        const double most = double(std::numeric_limits<T>::max()), least = double(std::numeric_limits<T>::min());
+        const bool is_int = value.is_integral() && sizeof(T) == 8;
+        // As in PyTorch, a negative number wraps around into an unsigned type.
+        fits = is_int || (v <= most && v >= (std::is_signed_v<T> ? least : -most) && !(sizeof(T) == 8 && v == most));
+      } else if constexpr (std::is_floating_point_v<T>) {
+        fits = !std::isfinite(v) || std::fabs(v) <= double(std::numeric_limits<T>::max());
+      }
+    });
+  }
+  CHECK(fits, "value cannot be converted to type ", name_of(d), " without overflow: ", value.to_double());
+}
+
 namespace {
 
 Device device_or(std::optional<Device> d) {
@@ -268,8 +287,7 @@ Tensor fill_(const Tensor& t, const Operand& value) {
     return copy_(t, v);
   }
   check_inplace(t, t.requires_grad());
-  CHECK(is_complex(t.dtype()) || value.scalar().kind() != Scalar::Complex, "value cannot be converted to type ",
-        name_of(t.dtype()), " without overflow");
+  check_fits(value.scalar(), t.dtype());
   fill_data(t, value.scalar());
   Ref<Node> n;
   if (recording(t)) {

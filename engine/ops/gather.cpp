@@ -91,8 +91,7 @@ Tensor gather_op(const Tensor& x, int64_t dim, const Tensor& index, bool sparse_
 Tensor scatter_value(const Tensor& x, int64_t dim, const Tensor& index, const Scalar& value, const Out& out,
                      IndexMode mode = IndexMode::Write) {
   int d = wrap_dim(dim, x.ndim());
-  CHECK(is_complex(x.dtype()) || value.kind() != Scalar::Complex, "value cannot be converted to type ",
-        name_of(x.dtype()), " without overflow");
+  check_fits(value, x.dtype());
   Tensor plain = scatter_index("scatter", x, d, index, {});
   return write_into(
       "scatter", "ScatterBackward1", x, {}, index, out,

@@ -17,6 +17,7 @@ Tensor scalar_tensor(const Scalar& value, DType dtype, Device device = {});
 // ---- data movement; copy_data and fill are raw: nothing recorded, no version bump ----
 void copy_data(const Tensor& to, const Tensor& from);
 void fill_data(const Tensor& t, const Scalar& value);
+void check_fits(const Scalar& value, DType d);  // an error where a tensor of this type cannot hold the number
 Tensor clone(const Tensor& t, std::optional<MemoryFormat> format = std::nullopt);
 Tensor contiguous(const Tensor& t, std::optional<MemoryFormat> format = std::nullopt);
 Tensor to(const Tensor& t, DType dtype);

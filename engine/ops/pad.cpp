@@ -39,6 +39,9 @@ std::string pair_text(int64_t a, int64_t b) { return text("(", a, ", ", b, ")");
 // Non-constant padding of the last pad.size() / 2 dimensions.
 Tensor pad_by(PadMode mode, const char* node, const Tensor& x, Ints pad) {
   const int n = x.ndim(), count = int(pad.size() / 2);
+  for (int64_t p : pad)
+    CHECK_KIND(OutOfMemory, std::abs(p) < int64_t(1) << 48, "out of memory: a padding of ", p, " elements of input ",
+               shown(x.sizes()));
   std::vector<Along> maps;
   for (int k = 0; k < count; k++) {
     const int dim = n - 1 - k;
@@ -57,6 +60,8 @@ Tensor pad_by(PadMode mode, const char* node, const Tensor& x, Ints pad) {
     } else {
       CHECK(out >= 1, "input (", kAxis[k], ": ", size, ") is too small. Calculated output ", kAxis[k], ": ", out);
     }
+    // Of so many, make sure that there is room for the result before every position is written down.
+    if (out > int64_t(1) << 24) (void)empty(Ints(&out, 1), x.dtype(), x.device());
     if (before || after) maps.push_back({dim, positions(mode, size, before, after)});
   }
   return resample(node, x, maps);

@@ -638,8 +638,7 @@ Tensor pad_constant(const Tensor& x, Ints pad, const Scalar& value) {
   int n = x.ndim(), padded = int(pad.size() / 2);
   CHECK(padded <= n, "Length of pad should be no more than twice the number of dimensions of the input. Pad length is ",
         pad.size(), " while the input has ", n, " dimensions.");
-  CHECK(is_complex(x.dtype()) || value.kind() != Scalar::Complex, "value cannot be converted to type ",
-        name_of(x.dtype()), " without overflow");
+  check_fits(value, x.dtype());
   IntVec sizes = x->sizes, inner_from = x->sizes, inner_to = x->sizes, inner(x.sizes());
   bool pads = false;
   for (int d = 0; d < n; d++) {

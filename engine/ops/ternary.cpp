@@ -216,15 +216,6 @@ Tensor where_method(const Tensor& input, const Tensor& condition, const Operand&
   return where(condition, input, other);
 }
 
-void check_fits(const Scalar& value, DType type) {
-  CHECK(is_complex(type) || value.kind() != Scalar::Complex, "value cannot be converted to type ", name_of(type),
-        " without overflow");
-  if (!is_integral(type) || type == DType::Bool) return;
-  int bits = int(item_size(type)) * 8;
-  double limit = std::ldexp(1.0, type == DType::UInt8 ? bits : bits - 1), v = value.to_double();
-  CHECK(v < limit && v >= -limit, "value cannot be converted to type ", name_of(type), " without overflow: ", v);
-}
-
 Tensor fill_where(const Tensor& x, const Tensor& mask, const Operand& value, const Out& out) {
   CHECK(mask.dtype() == DType::Bool, "masked_fill only supports boolean masks, but got mask with dtype ",
         name_of(mask.dtype()), ": compare it, as in `mask != 0`");

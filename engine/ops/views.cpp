@@ -528,6 +528,8 @@ std::vector<Tensor> split_into(const Tensor& x, int64_t sections, int64_t dim) {
   CHECK(sections > 0, "number of sections must be larger than 0, got ", sections);
   int d = wrap_dim(dim, x.ndim());
   int64_t n = x.sizes()[d], at = 0;
+  CHECK(sections <= std::max<int64_t>(n, 1 << 20), "number of sections must be at most the size of the dimension, ", n,
+        ", or 2^20, got ", sections);
   std::vector<Tensor> parts;
   for (int64_t i = 0; i < sections; i++) {
     int64_t length = n / sections + (i < n % sections);
