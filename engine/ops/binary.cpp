@@ -235,7 +235,7 @@ const char* node_name(const BinaryRow& row, const Operand& a, const Operand& b) 
       return !ta ? "XlogyBackward1" : tb ? "XlogyBackward0" : "XlogyBackward2";
     case Ew::FloorDivide:
     case Ew::TruncDivide:
-      return tb ? "DivBackward2" : "DivBackward3";
+      return "DivBackward2";
     case Ew::Sub:
       return ta ? row.grad_name : "RsubBackward1";
     case Ew::Div:
