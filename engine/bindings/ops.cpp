@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "bindings/signature.h"
+#include "ops/autocast.h"
 
 // structmember.h needs Python.h before it
 #include <structmember.h>
@@ -31,6 +32,7 @@ struct OpGroup {
   PyTypeObject* result_type = nullptr;  // of a named tuple
   std::vector<PyStructSequence_Field> fields;
   std::string result_name;
+  autocast::Policy autocast = autocast::Policy::None;
 };
 
 enum class Form : uint8_t { Function, Method };
@@ -265,6 +267,9 @@ PyObject* call_op(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
       call_plainly(op, f, r);
       return Py_NewRef(out);
     }
+    std::vector<Tensor> held;
+    if (watch & WatchAutocast) [[unlikely]]
+      autocast::cast(g.autocast, f, held);
     op.call(op, f, r);
     return wrap_result(g, chosen->signature, r);
   });
@@ -341,6 +346,7 @@ OpGroup* group_of(const OpDef& op) {
   if (!slot) {
     slot = std::make_unique<OpGroup>();
     slot->name = s.name;
+    slot->autocast = autocast::policy_of(s.name);
   }
   slot->forms |= op.forms;
   slot->overloads.push_back(std::make_unique<Overload>(Overload{&op, std::move(s)}));

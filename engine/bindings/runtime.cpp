@@ -3,6 +3,7 @@
 
 #include "bindings/ops.h"
 #include "core/threads.h"
+#include "ops/autocast.h"
 
 namespace lampas::py {
 
@@ -75,7 +76,43 @@ PyObject* set_limit(PyObject*, PyObject* n) {
   });
 }
 
+// ---- mixed precision: the CPU's setting; lampas.amp is what programs use ----
+
+PyObject* autocast_enabled(PyObject*, PyObject*) { return PyBool_FromLong(autocast::state().enabled); }
+PyObject* autocast_set_enabled(PyObject*, PyObject* on) {
+  autocast::set_enabled(PyObject_IsTrue(on) == 1);
+  Py_RETURN_NONE;
+}
+PyObject* autocast_dtype(PyObject*, PyObject*) { return wrap(autocast::state().dtype); }
+PyObject* autocast_set_dtype(PyObject*, PyObject* d) {
+  return guarded([&]() -> PyObject* {
+    CHECK_KIND(Type, is_dtype(d), "set_autocast_dtype expects a torch.dtype, but got ", Py_TYPE(d)->tp_name);
+    autocast::state().dtype = dtype_of(d);
+    Py_RETURN_NONE;
+  });
+}
+PyObject* autocast_cache_enabled(PyObject*, PyObject*) { return PyBool_FromLong(autocast::state().cache_enabled); }
+PyObject* autocast_set_cache_enabled(PyObject*, PyObject* on) {
+  autocast::state().cache_enabled = PyObject_IsTrue(on) == 1;
+  Py_RETURN_NONE;
+}
+PyObject* autocast_increment_nesting(PyObject*, PyObject*) { return PyLong_FromLong(++autocast::state().nesting); }
+PyObject* autocast_decrement_nesting(PyObject*, PyObject*) { return PyLong_FromLong(--autocast::state().nesting); }
+PyObject* autocast_clear_cache(PyObject*, PyObject*) {
+  autocast::clear_cache();
+  Py_RETURN_NONE;
+}
+
 PyMethodDef functions[] = {
+    {"_autocast_enabled", autocast_enabled, METH_NOARGS, "Whether ops of this thread are cast."},
+    {"_set_autocast_enabled", autocast_set_enabled, METH_O, "Switches autocast on the CPU on or off."},
+    {"_autocast_dtype", autocast_dtype, METH_NOARGS, "The 16-bit type of autocast on the CPU."},
+    {"_set_autocast_dtype", autocast_set_dtype, METH_O, "Sets the 16-bit type of autocast on the CPU."},
+    {"is_autocast_cache_enabled", autocast_cache_enabled, METH_NOARGS, "Whether casts of parameters are kept."},
+    {"set_autocast_cache_enabled", autocast_set_cache_enabled, METH_O, "Whether to keep casts of parameters."},
+    {"autocast_increment_nesting", autocast_increment_nesting, METH_NOARGS, "Enters a region; gives the depth."},
+    {"autocast_decrement_nesting", autocast_decrement_nesting, METH_NOARGS, "Leaves a region; gives the depth."},
+    {"clear_autocast_cache", autocast_clear_cache, METH_NOARGS, "Forgets the casts of parameters."},
     {"get_num_threads", get_threads, METH_NOARGS, "Threads a kernel may use."},
     {"set_num_threads", set_threads, METH_O, "Sets how many threads a kernel may use."},
     {"get_default_dtype", get_default_dtype, METH_NOARGS, "The dtype of floating-point tensors made without one."},

@@ -114,12 +114,16 @@ void check_devices(const Operand& a, const Operand& b) {
         name_of(y.device()), "! Move one of them with .to(device)");
 }
 
+// Autocast concerns matmul alone among the operators.
+constexpr uint32_t kWatchesOperators = ~uint32_t(WatchAutocast);
+
 using BinaryFn = Tensor (*)(const Operand&, const Operand&);
 
 template <BinaryFn F>
 PyObject* binary_slot(PyObject* a, PyObject* b, const char* name) {
   return guarded([&]() -> PyObject* {
-    if (watch || (!plain(a) && overrides_function(a)) || (!plain(b) && overrides_function(b))) [[unlikely]]
+    if (watch & kWatchesOperators || (!plain(a) && overrides_function(a)) || (!plain(b) && overrides_function(b)))
+        [[unlikely]]
       return call_watched_operator(name, a, b);
     Side x(a), y(b);
     if (!x.ok || !y.ok) Py_RETURN_NOTIMPLEMENTED;
@@ -178,7 +182,8 @@ using InplaceFn = Tensor (*)(const Operand&, const Operand&, const Out&);
 template <InplaceFn F>
 PyObject* inplace_slot(PyObject* a, PyObject* b, const char* name) {
   return guarded([&]() -> PyObject* {
-    if (watch || (!plain(a) && overrides_function(a)) || (!plain(b) && overrides_function(b))) [[unlikely]]
+    if (watch & kWatchesOperators || (!plain(a) && overrides_function(a)) || (!plain(b) && overrides_function(b)))
+        [[unlikely]]
       return call_watched_operator(name, a, b);
     Side y(b);
     if (!y.ok) Py_RETURN_NOTIMPLEMENTED;
@@ -218,7 +223,7 @@ PyObject* nb_ipow(PyObject* a, PyObject* b, PyObject*) { return inplace_slot<in_
 template <Tensor (*F)(const Tensor&)>
 PyObject* unary_slot(PyObject* a, const char* name) {
   return guarded([&]() -> PyObject* {
-    if (watch || (!plain(a) && overrides_function(a))) [[unlikely]]
+    if (watch & kWatchesOperators || (!plain(a) && overrides_function(a))) [[unlikely]]
       return call_watched_operator(name, a, nullptr);
     return wrap(F(T(a)));
   });
@@ -272,7 +277,8 @@ PyObject* compare(PyObject* a, PyObject* b, int op) {
   return guarded([&]() -> PyObject* {
     static const Ew kernels[] = {Ew::Lt, Ew::Le, Ew::Eq, Ew::Ne, Ew::Gt, Ew::Ge};
     static const char* names[] = {"lt", "le", "eq", "ne", "gt", "ge"};
-    if (watch || (!plain(a) && overrides_function(a)) || (!plain(b) && overrides_function(b))) [[unlikely]]
+    if (watch & kWatchesOperators || (!plain(a) && overrides_function(a)) || (!plain(b) && overrides_function(b)))
+        [[unlikely]]
       return call_watched_operator(names[op], a, b);
     Side x(a), y(b);
     if (!x.ok || !y.ok) {

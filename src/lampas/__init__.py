@@ -26,7 +26,8 @@ newaxis = None
 legacy_contiguous_format = _C.contiguous_format
 
 # The compiled module's submodules of ops are reached as lampas.nn.functional, lampas.special and lampas.linalg.
-for _name in ("nn", "special", "linalg"):
+# "alias" is the function that gives PyTorch's names to lampas; the op of this name remains as _C.alias.
+for _name in ("nn", "special", "linalg", "alias"):
     globals().pop(_name, None)
 
 from lampas import _ops, _tensor  # noqa: E402
@@ -47,12 +48,25 @@ from lampas.random import *  # noqa: E402, F403
 
 # Loaded when first used, so that importing lampas stays quick.
 _submodules = {
-    "amp", "autograd", "backends", "cuda", "distributions", "fft", "functional", "func", "jit", "linalg",
+    "amp", "autograd", "backends", "cpu", "cuda", "distributions", "fft", "functional", "func", "jit", "linalg",
     "multiprocessing", "nn", "onnx", "optim", "overrides", "printing", "profiler", "quantization", "random",
-    "serialization", "signal", "special", "storage", "testing", "types", "utils", "version", "vision",
+    "serialization", "signal", "special", "storage", "testing", "types", "utils", "version", "vision", "viz",
 }  # fmt: skip
 _lazy_names = {
     "alias": "_alias",
+    "autocast": "amp.autocast_mode",
+    "is_autocast_available": "amp.autocast_mode",
+    "is_autocast_enabled": "amp.autocast_mode",
+    "set_autocast_enabled": "amp.autocast_mode",
+    "get_autocast_dtype": "amp.autocast_mode",
+    "set_autocast_dtype": "amp.autocast_mode",
+    "is_autocast_cpu_enabled": "amp.autocast_mode",
+    "set_autocast_cpu_enabled": "amp.autocast_mode",
+    "get_autocast_cpu_dtype": "amp.autocast_mode",
+    "set_autocast_cpu_dtype": "amp.autocast_mode",
+    "get_autocast_gpu_dtype": "amp.autocast_mode",
+    "set_autocast_gpu_dtype": "amp.autocast_mode",
+    "summary": "viz.model_summary",
     "save": "serialization",
     "load": "serialization",
     "set_printoptions": "printing",
@@ -68,6 +82,7 @@ _lazy_names = {
     "set_float32_matmul_precision": "_settings",
     "set_warn_always": "_settings",
     "gradcheck": "autograd.gradcheck",
+    "GradScaler": "amp.grad_scaler",
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import lampas
 from lampas import _C
+from lampas._autocast import policy_of, run_cast
 
 __all__ = ["install", "op", "registry", "result_type"]
 
@@ -375,6 +376,7 @@ def op(signature: str, kinds: str = "function method", *, scope: str = "lampas")
 
     def decorate(compute: Callable) -> Callable:
         name = parsed.name
+        policy = policy_of(scope, name)
 
         def finished(values: dict[str, Any]) -> Any:
             result = compute(**values)
@@ -390,6 +392,8 @@ def op(signature: str, kinds: str = "function method", *, scope: str = "lampas")
                 out = kwargs.pop("out")
             values = parsed.bind(args, kwargs, method)
             if out is None:
+                if policy and _C._autocast_enabled():
+                    return run_cast(lambda **cast: finished(cast), policy, values)
                 return finished(values)
             needs = lampas.is_grad_enabled() and any(
                 isinstance(v, _C.Tensor) and v.requires_grad for v in values.values()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import lampas
+from lampas._autocast import in_float32
 
 __all__ = ["istft", "stft"]
 
@@ -33,6 +34,7 @@ def _padded_window(
     return lampas.nn.functional.pad(window, (left, n_fft - length - left))
 
 
+@in_float32
 def stft(
     input: lampas.Tensor,
     n_fft: int,

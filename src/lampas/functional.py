@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import lampas
+from lampas._autocast import in_float32
 from lampas._einsum import einsum
 from lampas._stft import istft, stft
 
@@ -333,6 +334,7 @@ def norm(
 _MATMUL_MODES = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
 
 
+@in_float32
 def cdist(
     x1: lampas.Tensor,
     x2: lampas.Tensor,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import lampas
+from lampas._autocast import in_float32
 
 from .. import _reduction as _Reduction
 
@@ -220,6 +221,7 @@ def binary_cross_entropy_with_logits(
     return lampas.binary_cross_entropy_with_logits(input, target, weight, pos_weight, enum)
 
 
+@in_float32
 def kl_div(
     input: lampas.Tensor,
     target: lampas.Tensor,
@@ -239,7 +241,7 @@ def kl_div(
             "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
             "only by the batch size, and aligns with the KL math definition. 'mean' will be changed to behave the same "
             "as 'batchmean' in the next major release.",
-            stacklevel=2,
+            stacklevel=3,
         )
     batchmean = reduction == "batchmean"
     if not batchmean:
@@ -250,6 +252,7 @@ def kl_div(
     return _fold(loss, reduction)
 
 
+@in_float32
 def poisson_nll_loss(
     input: lampas.Tensor,
     target: lampas.Tensor,
@@ -319,6 +322,7 @@ def soft_margin_loss(
     return _fold((-target * input).exp().log1p(), _reduction_of(size_average, reduce, reduction))
 
 
+@in_float32
 def hinge_embedding_loss(
     input: lampas.Tensor,
     target: lampas.Tensor,
@@ -334,6 +338,7 @@ def hinge_embedding_loss(
     return _fold(loss, reduction)
 
 
+@in_float32
 def cosine_embedding_loss(
     input1: lampas.Tensor,
     input2: lampas.Tensor,
@@ -364,6 +369,7 @@ def cosine_embedding_loss(
     return _fold(loss, reduction)
 
 
+@in_float32
 def margin_ranking_loss(
     input1: lampas.Tensor,
     input2: lampas.Tensor,
@@ -407,6 +413,7 @@ def _row_per_sample(name: str, input: lampas.Tensor) -> lampas.Tensor:
     return input.unsqueeze(0) if input.dim() == 1 else input
 
 
+@in_float32
 def multi_margin_loss(
     input: lampas.Tensor,
     target: lampas.Tensor,
@@ -438,6 +445,7 @@ def multi_margin_loss(
     return _fold(loss if target.dim() else loss.squeeze(0), reduction)
 
 
+@in_float32
 def multilabel_margin_loss(
     input: lampas.Tensor,
     target: lampas.Tensor,
@@ -463,6 +471,7 @@ def multilabel_margin_loss(
     return _fold(loss if input.dim() == 2 else loss.squeeze(0), reduction)
 
 
+@in_float32
 def triplet_margin_loss(
     anchor: lampas.Tensor,
     positive: lampas.Tensor,
@@ -528,6 +537,7 @@ def _triplet(
     return _fold((margin + near - far).clamp_min(0), reduction)
 
 
+@in_float32
 def ctc_loss(
     log_probs: lampas.Tensor,
     targets: lampas.Tensor,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lampas
+from lampas._autocast import to_dtype
 
 __all__ = ["pad"]
 
@@ -17,4 +18,6 @@ def pad(input: lampas.Tensor, pad: list[int], mode: str = "constant", value: flo
     >>> F.pad(lampas.ones(2), (1, 0))
     tensor([0., 1., 1.])
     """
+    if mode in ("reflect", "replicate") and lampas._C._autocast_enabled():
+        input = to_dtype(input, "float32")
     return lampas._C.nn.pad(input, pad, mode, value)

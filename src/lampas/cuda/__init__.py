@@ -60,3 +60,11 @@ def _refuse(*args: Any, **kwargs: Any) -> NoReturn:
 
 synchronize = current_device = set_device = get_device_name = get_device_properties = get_device_capability = _refuse
 current_stream = default_stream = mem_get_info = init = _refuse
+
+
+def __getattr__(name: str) -> Any:
+    if name == "amp":
+        import importlib
+
+        return importlib.import_module("lampas.cuda.amp")
+    raise AttributeError(f"module 'lampas.cuda' has no attribute {name!r}")
