@@ -185,6 +185,7 @@ bool convert(const Parameter& p, PyObject* o, Value& v, Frame& f, std::vector<Py
           return false;
         s = item(tensor_of(o));
       }
+      check_number(o, s);
       switch (s.kind()) {
         case Scalar::Bool:
           v.tag = Value::Bool;

@@ -97,6 +97,7 @@ struct Side {
       operand = Operand(tensor_of(o));
       ok = true;
     } else if (to_scalar(o, s)) {
+      check_number(o, s);
       operand = Operand(s);
       ok = true;
     }

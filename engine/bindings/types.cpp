@@ -238,6 +238,12 @@ bool to_int(PyObject* o, int64_t& out) {
   return to_int(n.get(), out);
 }
 
+void check_number(PyObject* o, const Scalar& s) {
+  if (s.kind() != Scalar::Float || !PyLong_Check(o) || std::fabs(s.to_double()) < std::ldexp(1.0, 64)) return;
+  PyErr_SetString(PyExc_OverflowError, "int too big to convert: a whole number must fit 64 bits; write it as a float");
+  throw PythonError{};
+}
+
 bool to_scalar(PyObject* o, Scalar& out) {
   if (PyFloat_Check(o)) {
     out = Scalar(PyFloat_AS_DOUBLE(o));
@@ -252,13 +258,8 @@ bool to_scalar(PyObject* o, Scalar& out) {
     int64_t i = PyLong_AsLongLongAndOverflow(o, &overflow);
     out = Scalar(i);
     if (overflow) {
-      PyLong_AsUnsignedLongLong(o);
-      if (PyErr_Occurred()) {
-        PyErr_SetString(PyExc_OverflowError,
-                        "int too big to convert: a whole number must fit 64 bits; write it as a float");
-        throw PythonError{};
-      }
       double d = PyLong_AsDouble(o);
+      if (PyErr_Occurred()) throw PythonError{};
       out = Scalar(d);
     }
     return true;

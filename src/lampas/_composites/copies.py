@@ -17,7 +17,7 @@ def _copied(name: str, signature: str, *order: str) -> Any:
         own = values.pop("input")
         view = getattr(own, name) if hasattr(lampas.Tensor, name) else None
         arguments = [values[k] for k in order]
-        result = view(*arguments) if view is not None else getattr(lampas, name)(own, *arguments)
+        result = view(*arguments) if view is not None else getattr(lampas._C, name)(own, *arguments)
         return result.clone(memory_format=lampas.contiguous_format)
 
     copied.__doc__ = f"{name}_copy({signature}) -> Tensor\n\nWhat ``{name}`` gives, in memory of its own."

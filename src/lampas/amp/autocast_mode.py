@@ -136,8 +136,8 @@ class autocast:
             enabled = False
         elif enabled and self.fast_dtype not in (lampas.bfloat16, lampas.float16):
             warnings.warn(
-                f"In {device_type.upper()} autocast, but the target dtype {self.fast_dtype} is not supported. Disabling "
-                "autocast. It computes in torch.bfloat16 or torch.float16.",
+                f"In {device_type.upper()} autocast, but the target dtype {self.fast_dtype} is not supported. "
+                "Disabling autocast. It computes in torch.bfloat16 or torch.float16.",
                 stacklevel=2,
             )
             enabled = False
