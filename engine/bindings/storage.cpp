@@ -63,12 +63,36 @@ PyObject* get_cdata(PyObject* self, void*) { return PyLong_FromVoidPtr(&S(self))
 PyObject* get_device(PyObject* self, void*) { return wrap(S(self).device); }
 PyObject* self_method(PyObject* self, PyObject*) { return Py_NewRef(self); }
 
+// _move_into(buffer): the bytes go into memory that a Python object lends (memory shared with other processes); every
+// tensor on the storage, views too, sees them there.
+PyObject* move_into(PyObject* self, PyObject* buffer) {
+  return guarded([&] {
+    Storage& s = S(self);
+    CHECK(s.device.is_cpu(), "_move_into(): a storage on the meta device has no bytes");
+    auto* b = new Py_buffer;
+    if (PyObject_GetBuffer(buffer, b, PyBUF_WRITABLE) < 0) {
+      delete b;
+      throw PythonError{};
+    }
+    if (size_t(b->len) < s.nbytes) {
+      PyBuffer_Release(b);
+      delete b;
+      fail(ErrorKind::Value, "_move_into(): the buffer is smaller than the storage");
+    }
+    s.lend(b->buf, b, [](void* p) {
+      PyBuffer_Release(static_cast<Py_buffer*>(p));
+      delete static_cast<Py_buffer*>(p);
+    });
+    return Py_NewRef(self);
+  });
+}
+
 PyMethodDef methods[] = {{"nbytes", nbytes, METH_NOARGS, "Its size in bytes."},
                          {"size", nbytes, METH_NOARGS, "Its size in bytes."},
                          {"data_ptr", data_ptr, METH_NOARGS, "The address of the first byte."},
                          {"resize_", resize_, METH_O, "Changes its size."},
                          {"untyped", self_method, METH_NOARGS, nullptr},
-                         {"share_memory_", self_method, METH_NOARGS, nullptr},
+                         {"_move_into", move_into, METH_O, nullptr},
                          {}};
 PyGetSetDef getset[] = {
     {"_cdata", get_cdata, nullptr, nullptr, nullptr}, {"device", get_device, nullptr, nullptr, nullptr}, {}};

@@ -13,18 +13,30 @@ struct PyDevice {
   PyObject_HEAD Device device;
 };
 
-PyTypeObject *DTypeType, *LayoutType, *FormatType, *DeviceType_, *SizeType;
+PyTypeObject *DTypeType, *LayoutType, *FormatType, *SchemeType, *DeviceType_, *SizeType;
 PyObject* dtypes[kDTypes];
+
+// The dtypes of quantized tensors. The engine knows only the integers they are stored as.
+struct QuantizedDType {
+  const char* name;
+  DType stored;
+};
+constexpr QuantizedDType kQuantized[] = {
+    {"quint8", DType::UInt8}, {"qint8", DType::Int8}, {"qint32", DType::Int32}, {"quint4x2", DType::UInt8}};
+bool is_quantized(int64_t value) { return value >= kDTypes; }
+DType stored_as(int64_t value) { return is_quantized(value) ? kQuantized[value - kDTypes].stored : DType(value); }
 
 PyObject* enum_repr(PyObject* self) { return PyUnicode_FromFormat("torch.%s", reinterpret_cast<PyEnum*>(self)->name); }
 PyObject* enum_reduce(PyObject* self, PyObject*) { return PyUnicode_FromString(reinterpret_cast<PyEnum*>(self)->name); }
-DType dt(PyObject* self) { return DType(reinterpret_cast<PyEnum*>(self)->value); }
+int64_t value_of(PyObject* self) { return reinterpret_cast<PyEnum*>(self)->value; }
+DType dt(PyObject* self) { return stored_as(value_of(self)); }
+PyObject* itself_or(PyObject* self, DType d) { return is_quantized(value_of(self)) ? Py_NewRef(self) : wrap(d); }
 
 PyMethodDef enum_methods[] = {{"__reduce__", enum_reduce, METH_NOARGS, nullptr}, {}};
 PyMethodDef dtype_methods[] = {{"__reduce__", enum_reduce, METH_NOARGS, nullptr},
-                               {"to_real", [](PyObject* s, PyObject*) { return wrap(to_real(dt(s))); }, METH_NOARGS,
-                                "The real dtype of the same width per part."},
-                               {"to_complex", [](PyObject* s, PyObject*) { return wrap(to_complex(dt(s))); },
+                               {"to_real", [](PyObject* s, PyObject*) { return itself_or(s, to_real(dt(s))); },
+                                METH_NOARGS, "The real dtype of the same width per part."},
+                               {"to_complex", [](PyObject* s, PyObject*) { return itself_or(s, to_complex(dt(s))); },
                                 METH_NOARGS, "The complex dtype whose parts have this dtype."},
                                {}};
 PyGetSetDef dtype_getset[] = {
@@ -200,7 +212,13 @@ PyObject* wrap(const Scalar& s) {
 }
 
 bool is_dtype(PyObject* o) { return Py_TYPE(o) == DTypeType; }
-DType dtype_of(PyObject* o) { return DType(reinterpret_cast<PyEnum*>(o)->value); }
+DType dtype_of(PyObject* o) {
+  CHECK(!is_quantized(value_of(o)), repr(o),
+        " is the dtype of quantized tensors, which quantize_per_tensor() and quantize_per_channel() make; here a plain "
+        "dtype is needed, such as torch.",
+        name_of(stored_as(value_of(o))));
+  return DType(value_of(o));
+}
 bool is_device(PyObject* o) { return Py_TYPE(o) == DeviceType_; }
 bool is_memory_format(PyObject* o) { return Py_TYPE(o) == FormatType; }
 MemoryFormat memory_format_of(PyObject* o) { return MemoryFormat(reinterpret_cast<PyEnum*>(o)->value); }
@@ -311,6 +329,13 @@ void init_types(PyObject* m) {
     dtypes[i] = make_enum(DTypeType, i, kDTypeName[i]);
     PyModule_AddObjectRef(m, kDTypeName[i], dtypes[i]);
   }
+  for (int i = 0; i < int(std::size(kQuantized)); i++)
+    PyModule_AddObject(m, kQuantized[i].name, make_enum(DTypeType, kDTypes + i, kQuantized[i].name));
+  SchemeType = enum_type(m, "lampas.qscheme", enum_methods, nullptr);
+  static const char* schemes[] = {"per_tensor_affine", "per_channel_affine", "per_tensor_symmetric",
+                                  "per_channel_symmetric", "per_channel_affine_float_qparams"};
+  for (int i = 0; i < int(std::size(schemes)); i++)
+    PyModule_AddObject(m, schemes[i], make_enum(SchemeType, i, schemes[i]));
   static const std::pair<const char*, DType> aliases[] = {{"float", DType::Float32},    {"double", DType::Float64},
                                                           {"half", DType::Float16},     {"long", DType::Int64},
                                                           {"int", DType::Int32},        {"short", DType::Int16},

@@ -69,4 +69,17 @@ void Storage::replace(void* fresh, Order fresh_order) {
   order = fresh_order;
 }
 
+void Storage::lend(void* fresh, void* fresh_owner, void (*free_fresh)(void*)) {
+  if (nbytes) std::memcpy(fresh, data, nbytes);
+  if (free_foreign)
+    free_foreign(owner);
+  else if (data)
+    retire(data, nbytes);
+  data = fresh;
+  owner = fresh_owner;
+  free_foreign = free_fresh;
+  resizable = false;
+  exported = true;
+}
+
 }  // namespace lampas

@@ -32,6 +32,8 @@ struct Storage : Counted {
   // Replaces the bytes by `fresh` (allocated with allocate(nbytes)); readers in other threads may still use the old
   // ones.
   void replace(void* fresh, Order fresh_order);
+  // Moves the bytes into memory from elsewhere, as in `foreign`.
+  void lend(void* fresh, void* fresh_owner, void (*free_fresh)(void*));
 };
 
 }  // namespace lampas

@@ -55,6 +55,9 @@ void conv_backward_weights(const ConvCall& c) {
 }
 
 void max_pool(const PoolCall& c) {
+  if (c.type == DType::UInt8)
+    return max_pool_bytes(c.shape, static_cast<const uint8_t*>(c.x), static_cast<uint8_t*>(c.y));
+  if (c.type == DType::Int8) return max_pool_bytes(c.shape, static_cast<const int8_t*>(c.x), static_cast<int8_t*>(c.y));
   dispatch_float(c.type, [&]<class T>(TypeTag<T>) {
     const T* x = static_cast<const T*>(c.x);
     T* y = static_cast<T*>(c.y);

@@ -147,6 +147,28 @@ void max_pool_forward(const PoolShape& s, Order order, const T* x, T* y, Index* 
   });
 }
 
+template <class T>
+void max_pool_bytes(const PoolShape& s, const T* x, T* y) {
+  const PoolWindows p(s);
+  const int64_t rows = p.d.out * p.h.out, channels = s.channels;
+  parallel_for(0, s.batch * rows, rows_grain(p.w.out * p.size() * channels / 32), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; r++) {
+      const T* in = x + r / rows * p.in_space() * channels;
+      for (int64_t ow = 0; ow < p.w.out; ow++) {
+        T* best = y + (r * p.w.out + ow) * channels;
+        std::fill_n(best, channels, std::numeric_limits<T>::min());
+        p.rows(r % rows / p.h.out, r % p.h.out, [&](int64_t, int64_t, int64_t row) {
+          for (int64_t kw = p.w.k0[ow]; kw < p.w.k1[ow]; kw++) {
+            const T* from = in + (row * p.w.in + p.w.first[ow] + kw * p.w.step) * channels;
+#pragma omp simd
+            for (int64_t c = 0; c < channels; c++) best[c] = std::max(best[c], from[c]);
+          }
+        });
+      }
+    }
+  });
+}
+
 template <class T, class Index>
 void max_pool_backward(const PoolShape& s, Order order, const T* gy, const Index* indices, T* gx) {
   using C = PoolCompute<T>;
@@ -227,5 +249,7 @@ LAMPAS_MAX_POOL(BFloat16, uint8_t)
 LAMPAS_MAX_POOL(Half, int64_t)
 LAMPAS_MAX_POOL(Half, uint8_t)
 #undef LAMPAS_MAX_POOL
+template void max_pool_bytes(const PoolShape&, const uint8_t*, uint8_t*);
+template void max_pool_bytes(const PoolShape&, const int8_t*, int8_t*);
 
 }  // namespace lampas::cpu

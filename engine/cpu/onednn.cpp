@@ -179,6 +179,7 @@ void add_layout(Key& key, const dnnl::memory::desc& d) {
   const auto dims = d.get_dims(), strides = d.get_strides(), padded = d.get_padded_dims();
   const auto blocks = d.get_inner_blks(), which = d.get_inner_idxs();
   key.add(int64_t(d.get_data_type())).add(d.get_ndims()).add(dims).add(strides).add(padded).add(blocks).add(which);
+  key.add(int64_t(d.get_size()));  // more than the elements where it holds sums that int8 kernels need
 }
 }  // namespace
 

@@ -21,6 +21,10 @@ void max_pool_forward(const PoolShape& s, Order order, const T* x, T* y, Index* 
 template <class T, class Index>
 void max_pool_backward(const PoolShape& s, Order order, const T* gy, const Index* indices, T* gx);
 
+// Maxima of uint8_t or int8_t, channels last.
+template <class T>
+void max_pool_bytes(const PoolShape& s, const T* x, T* y);
+
 // The mean of each window: divided by `divisor` if not 0, else by its size, padding included or not.
 template <class T>
 void avg_pool_forward(const PoolShape& s, Order order, bool count_include_pad, int64_t divisor, const T* x, T* y);

@@ -6,6 +6,7 @@
 #include "cpu/indexing.h"
 #include "cpu/loops.h"
 #include "cpu/losses.h"
+#include "cpu/quantized.h"
 #include "cpu/random.h"
 #include "cpu/reduce.h"
 #include "cpu/resample.h"
@@ -107,6 +108,8 @@ const Kernels cpu_kernels = {
                    &cpu::change_activation_order},
     .network = {&cpu::rnn_forward, &cpu::rnn_backward, &cpu::attention, &cpu::attention_backward, &cpu::resample,
                 &cpu::grid_sample},
+    .quantized = {&cpu::quantize, &cpu::dequantize, &cpu::fake_quantize, &cpu::quantized_pair, &cpu::lookup_bytes,
+                  &cpu::range_of, &cpu::quantized_linear, &cpu::quantized_convolution},
 };
 
 const Kernels meta_kernels = {
@@ -135,6 +138,7 @@ const Kernels meta_kernels = {
                    {nothing, nothing, nothing, nothing},
                    nothing},
     .network = {nothing, nothing, nothing, nothing, nothing, nothing},
+    .quantized = {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
 };
 
 }  // namespace lampas

@@ -81,7 +81,7 @@ struct PoolCall {
   int64_t divisor = 0;
 };
 struct PoolKernels {
-  void (*max)(const PoolCall& call);
+  void (*max)(const PoolCall& call);  // of bytes: channels last, without indices
   void (*max_backward)(const PoolCall& call);
   void (*mean)(const PoolCall& call);
   void (*mean_backward)(const PoolCall& call);

@@ -28,6 +28,7 @@ void register_convolution();
 void register_pooling();
 void register_normalization();
 void register_optim_ops();
+void register_quantized();
 
 Registry& Registry::get() {
   static auto* registry = new Registry;
@@ -60,6 +61,7 @@ void register_all_ops() {
   register_pooling();
   register_normalization();
   register_optim_ops();
+  register_quantized();
 }
 
 }  // namespace lampas

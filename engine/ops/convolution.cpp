@@ -2,23 +2,17 @@
 //
 // Three linear maps of two operands each: y from x and w, the gradient of x from gy and w, the gradient of w from x and
 // gy. The gradients of any one of them are the other two, so gradients of every order come from the same three kernels.
-#include "ops/activation.h"
+#include "ops/convolution.h"
 
 namespace lampas {
 
 namespace {
 
 using X = const Tensor&;
+using Settings = ConvSettings;
 const Tensor kNone;
 
 // ---- arguments ----
-
-struct Settings {
-  int rank;
-  bool transposed;
-  int64_t groups;
-  IntVec stride, pad_l, pad_r, dilation, output_padding;
-};
 
 IntVec expanded(Ints given, int rank, const char* what) {
   if (given.size() == 1) return IntVec(rank, given[0]);
@@ -27,8 +21,10 @@ IntVec expanded(Ints given, int rank, const char* what) {
   return IntVec(given);
 }
 
-Settings settings(int rank, bool transposed, Ints stride, Ints padding, Ints output_padding, int64_t groups,
-                  Ints dilation) {
+}  // namespace
+
+ConvSettings conv_settings(int rank, bool transposed, Ints stride, Ints padding, Ints output_padding, int64_t groups,
+                           Ints dilation) {
   Settings s{rank,
              transposed,
              groups,
@@ -40,6 +36,8 @@ Settings settings(int rank, bool transposed, Ints stride, Ints padding, Ints out
   s.pad_r = s.pad_l;
   return s;
 }
+
+namespace {
 
 void check_settings(const Settings& s) {
   for (int d = 0; d < s.rank; d++) {
@@ -67,8 +65,9 @@ struct Times {
   }
 };
 
-// Everything the kernels must know, once the operands have been found to fit.
-ConvShape fitted(const char* name, X x, X w, X bias, const Settings& p) {
+}  // namespace
+
+ConvShape conv_fitted(const char* name, X x, X w, X bias, const ConvSettings& p) {
   int rank = p.rank;
   CHECK(w.ndim() == rank + 2, "Expected ", rank + 2, "-dimensional weight for ", name, ", but got a weight of size ",
         shown(w.sizes()));
@@ -96,15 +95,6 @@ ConvShape fitted(const char* name, X x, X w, X bias, const Settings& p) {
   CHECK(!bias.defined() || (bias.ndim() == 1 && bias.numel() == out_channels), "Given ",
         p.transposed ? "transposed=1, " : "", "weight of size ", shown(ws), ", expected bias to be 1-dimensional with ",
         out_channels, " elements, but got bias of size ", shown(bias.defined() ? bias.sizes() : Ints()), " instead");
-  CHECK(x.dtype() == w.dtype(), "Input type (torch.", name_of(x.dtype()), ") and weight type (torch.",
-        name_of(w.dtype()), ") should be the same in ", name,
-        ": convert one of them, for example with .to(other.dtype)");
-  CHECK(!bias.defined() || x.dtype() == bias.dtype(), "Input type (torch.", name_of(x.dtype()),
-        ") and bias type (torch.", name_of(bias.defined() ? bias.dtype() : x.dtype()), ") should be the same in ",
-        name);
-  CHECK(x.device().type == w.device().type, name, ": Expected all tensors to be on the same device, but found ",
-        name_of(x.device()), " and ", name_of(w.device()));
-
   ConvShape s{xs[0], in_channels, out_channels, p.groups, rank, p.transposed, {}, {}, {}, {}, {}, {}, {}};
   int64_t padded[3], reach[3];
   bool fits = true;
@@ -134,6 +124,19 @@ ConvShape fitted(const char* name, X x, X w, X bias, const Settings& p) {
   return s;
 }
 
+namespace {
+
+void check_types(const char* name, X x, X w, X bias) {
+  CHECK(x.dtype() == w.dtype(), "Input type (torch.", name_of(x.dtype()), ") and weight type (torch.",
+        name_of(w.dtype()), ") should be the same in ", name,
+        ": convert one of them, for example with .to(other.dtype)");
+  CHECK(!bias.defined() || x.dtype() == bias.dtype(), "Input type (torch.", name_of(x.dtype()),
+        ") and bias type (torch.", name_of(bias.defined() ? bias.dtype() : x.dtype()), ") should be the same in ",
+        name);
+  CHECK(x.device().type == w.device().type, name, ": Expected all tensors to be on the same device, but found ",
+        name_of(x.device()), " and ", name_of(w.device()));
+}
+
 // ---- the three maps ----
 
 IntVec activation_sizes(int64_t batch, int64_t channels, const int64_t* space, int rank) {
@@ -141,8 +144,19 @@ IntVec activation_sizes(int64_t batch, int64_t channels, const int64_t* space, i
   for (int d = 0; d < rank; d++) sizes.push_back(space[d]);
   return sizes;
 }
+}  // namespace
+ConvWeight::ConvWeight(X w) : plain(w) {
+  if (!w.is_contiguous()) {
+    NoGrad guard;
+    plain = contiguous(w, MemoryFormat::Contiguous);
+  } else if (!w->storage->exported && !(w->autograd && w->autograd->grad_fn)) {
+    const Storage& s = *w->storage;
+    version = {s.id, uint64_t(s.version) << 32 | s.hidden_writes};
+  }
+}
+IntVec conv_out_sizes(const ConvShape& s) { return activation_sizes(s.batch, s.out_channels, s.out, s.rank); }
+namespace {
 IntVec in_sizes(const ConvShape& s) { return activation_sizes(s.batch, s.in_channels, s.in, s.rank); }
-IntVec out_sizes(const ConvShape& s) { return activation_sizes(s.batch, s.out_channels, s.out, s.rank); }
 IntVec weight_sizes(const ConvShape& s) {
   return s.transposed ? activation_sizes(s.in_channels, s.out_channels / s.groups, s.kernel, s.rank)
                       : activation_sizes(s.out_channels, s.in_channels / s.groups, s.kernel, s.rank);
@@ -153,21 +167,6 @@ int64_t work(const ConvShape& s) {
   for (int d = 0; d < s.rank; d++) n *= s.kernel[d] * (s.transposed ? s.in[d] : s.out[d]);
   return n / 8;
 }
-
-// A weight as the kernels read it. Its state is named only if it will be met again: a parameter, not a passing result.
-struct Weight {
-  Tensor plain;
-  WeightVersion version;
-  explicit Weight(X w) : plain(w) {
-    if (!w.is_contiguous()) {
-      NoGrad guard;
-      plain = contiguous(w, MemoryFormat::Contiguous);
-    } else if (!w->storage->exported && !(w->autograd && w->autograd->grad_fn)) {
-      const Storage& s = *w->storage;
-      version = {s.id, uint64_t(s.version) << 32 | s.hidden_writes};
-    }
-  }
-};
 
 const ConvKernels& conv_kernels(X t) { return kernels(t.device()).activation.conv; }
 
@@ -198,12 +197,12 @@ struct ConvBackward {
 
 Tensor forward(const ConvShape& s, X x, X w, X bias) {
   Laid in = laid(x);
-  Weight weight(w);
+  const ConvWeight weight(w);
   bool by_strides = in.by_strides || likes_channels_last(w);
   Order order = by_strides    ? Order::ChannelsLast
                 : x.is_meta() ? Order::Plain
                               : conv_kernels(x).preferred_order(s, x.dtype());
-  Laid y = empty_laid(out_sizes(s), x.dtype(), x.device(), order, by_strides);
+  Laid y = empty_laid(conv_out_sizes(s), x.dtype(), x.device(), order, by_strides);
   Tensor b = bias.defined() && !bias.is_contiguous() ? clone_data(bias) : bias;
   ConvCall call{
       s,        x.dtype(),     in.order, order, in.data(), weight.plain.data(), b.defined() ? b.data() : nullptr,
@@ -221,7 +220,7 @@ Tensor forward(const ConvShape& s, X x, X w, X bias) {
 
 Tensor data_gradient(const ConvShape& s, X gy, X w, Order order, bool by_strides) {
   Laid g = laid(gy);
-  Weight weight(w);
+  const ConvWeight weight(w);
   Laid gx = empty_laid(in_sizes(s), gy.dtype(), gy.device(), order, by_strides);
   ConvCall call{s, gy.dtype(), order, g.order, gx.data(), weight.plain.data(), nullptr, g.data(), weight.version};
   {
@@ -260,11 +259,13 @@ Tensor weight_gradient(const ConvShape& s, X x, X gy, Tensor* bias) {
 
 // ---- what is called ----
 
-Tensor run(const char* name, X x, X w, X bias, const Settings& p) {
+}  // namespace
+
+Tensor convolve(const char* name, X x, X w, X bias, const ConvSettings& p) {
   // Types without kernels of their own: whole numbers as doubles, complex numbers by their parts.
   if (x.dtype() == w.dtype() && !is_floating(x.dtype())) {
     if (is_complex(x.dtype())) {
-      auto part = [&](X a, X b) { return run(name, a, b, kNone, p); };
+      auto part = [&](X a, X b) { return convolve(name, a, b, kNone, p); };
       Tensor xr = real(x), xi = imag(x), wr = real(w), wi = imag(w);
       Tensor y = complex(part(xr, wr) - part(xi, wi), part(xr, wi) + part(xi, wr));
       if (!bias.defined()) return y;
@@ -273,18 +274,22 @@ Tensor run(const char* name, X x, X w, X bias, const Settings& p) {
       return y + reshape(bias, sizes);
     }
     CHECK(x.dtype() != DType::Bool, '"', name, "\" not implemented for 'Bool'");
-    return to(
-        run(name, to(x, DType::Float64), to(w, DType::Float64), bias.defined() ? to(bias, DType::Float64) : bias, p),
-        x.dtype());
+    return to(convolve(name, to(x, DType::Float64), to(w, DType::Float64),
+                       bias.defined() ? to(bias, DType::Float64) : bias, p),
+              x.dtype());
   }
-  return forward(fitted(name, x, w, bias, p), x, w, bias);
+  const ConvShape s = conv_fitted(name, x, w, bias, p);
+  check_types(name, x, w, bias);
+  return forward(s, x, w, bias);
 }
 
+namespace {
+
 Tensor batched(const char* name, X x, X w, X bias, const Settings& p) {
-  if (x.ndim() == p.rank + 2) return run(name, x, w, bias, p);
+  if (x.ndim() == p.rank + 2) return convolve(name, x, w, bias, p);
   CHECK(x.ndim() == p.rank + 1, "Expected ", p.rank + 1, "D (unbatched) or ", p.rank + 2, "D (batched) input to ", name,
         ", but got input of size: ", shown(x.sizes()));
-  return squeeze_dim(run(name, unsqueeze(x, 0), w, bias, p), 0);
+  return squeeze_dim(convolve(name, unsqueeze(x, 0), w, bias, p), 0);
 }
 
 const char* const kNames[2][4] = {{"", "conv1d", "conv2d", "conv3d"},
@@ -292,12 +297,12 @@ const char* const kNames[2][4] = {{"", "conv1d", "conv2d", "conv3d"},
 
 template <int rank>
 Tensor conv(X x, X w, X bias, Ints stride, Ints padding, Ints dilation, int64_t groups) {
-  return batched(kNames[0][rank], x, w, bias, settings(rank, false, stride, padding, IntVec{0}, groups, dilation));
+  return batched(kNames[0][rank], x, w, bias, conv_settings(rank, false, stride, padding, IntVec{0}, groups, dilation));
 }
 
 template <int rank>
 Tensor conv_named(X x, X w, X bias, Ints stride, std::string_view padding, Ints dilation, int64_t groups) {
-  Settings s = settings(rank, false, stride, IntVec{0}, IntVec{0}, groups, dilation);
+  Settings s = conv_settings(rank, false, stride, IntVec{0}, IntVec{0}, groups, dilation);
   CHECK(padding == "same" || padding == "valid", "Invalid padding string: '", padding, "'; it is 'same' or 'valid'");
   if (padding == "same") {
     CHECK(w.ndim() == rank + 2, "Expected ", rank + 2, "-dimensional weight for ", kNames[0][rank],
@@ -314,7 +319,8 @@ Tensor conv_named(X x, X w, X bias, Ints stride, std::string_view padding, Ints 
 
 template <int rank>
 Tensor conv_transpose(X x, X w, X bias, Ints stride, Ints padding, Ints output_padding, int64_t groups, Ints dilation) {
-  return batched(kNames[1][rank], x, w, bias, settings(rank, true, stride, padding, output_padding, groups, dilation));
+  return batched(kNames[1][rank], x, w, bias,
+                 conv_settings(rank, true, stride, padding, output_padding, groups, dilation));
 }
 
 Tensor convolution(X x, X w, X bias, Ints stride, Ints padding, Ints dilation, bool transposed, Ints output_padding,
@@ -322,7 +328,7 @@ Tensor convolution(X x, X w, X bias, Ints stride, Ints padding, Ints dilation, b
   CHECK(w.ndim() >= 3 && w.ndim() <= 5, "convolution takes a weight of 3 to 5 dimensions, got size ", shown(w.sizes()));
   int rank = w.ndim() - 2;
   return batched("convolution", x, w, bias,
-                 settings(rank, transposed, stride, padding, output_padding, groups, dilation));
+                 conv_settings(rank, transposed, stride, padding, output_padding, groups, dilation));
 }
 
 // Time, batch, channels.

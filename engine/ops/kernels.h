@@ -7,6 +7,7 @@
 #include "ops/elementwise.h"
 #include "ops/loss_kernels.h"
 #include "ops/network_kernels.h"
+#include "ops/quantized_kernels.h"
 #include "ops/random_kernels.h"
 
 namespace lampas {
@@ -207,6 +208,7 @@ struct Kernels {
   LossKernels loss;
   ActivationKernels activation;
   NetworkKernels network;
+  QuantizedKernels quantized;
 };
 
 extern const Kernels cpu_kernels, meta_kernels;

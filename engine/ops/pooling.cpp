@@ -196,6 +196,12 @@ Tensor max_gradient(const PoolShape& s, X gy, X indices, Ints x_sizes, bool by_s
 }
 
 std::tuple<Tensor, Tensor> max_pool(const char* name, X x, const PoolShape& s, bool wants_indices) {
+  if ((x.dtype() == DType::UInt8 || x.dtype() == DType::Int8) && !wants_indices && x.ndim() == s.rank + 2) {
+    Laid in = laid_in(x, Order::ChannelsLast);
+    Laid y = empty_laid(sizes_of(x, s, s.out), x.dtype(), x.device(), Order::ChannelsLast, in.by_strides);
+    run(pool_kernels(x).max, {s, x.dtype(), Order::ChannelsLast, in.data(), y.data()});
+    return {y.tensor, {}};
+  }
   if (computes_in_double(name, x)) {
     auto [y, places] = max_pool(name, to(x, DType::Float64), s, wants_indices);
     return {to(y, x.dtype()), places};
