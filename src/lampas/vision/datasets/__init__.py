@@ -9,6 +9,7 @@ from lampas.vision.datasets.mnist import EMNIST, KMNIST, MNIST, QMNIST, FashionM
 from lampas.vision.datasets.svhn import SVHN
 from lampas.vision.datasets.usps import USPS
 from lampas.vision.datasets.vision import StandardTransform, VisionDataset
+from lampas.vision.datasets.wrapping import wrap_dataset_for_transforms_v2
 
 __all__ = [
     "CIFAR10",
@@ -25,4 +26,5 @@ __all__ = [
     "StandardTransform",
     "USPS",
     "VisionDataset",
+    "wrap_dataset_for_transforms_v2",
 ]
