@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from lampas._absent import StreamContext
 from lampas.cpu import amp
 
 __all__ = [
-    "Stream", "amp", "current_device", "current_stream", "device_count", "is_available", "is_initialized", "set_device",
-    "stream", "synchronize",
+    "Event", "Stream", "StreamContext", "amp", "current_device", "current_stream", "device_count", "is_available",
+    "is_initialized", "set_device", "stream", "synchronize",
 ]  # fmt: skip
 
 
@@ -25,6 +26,23 @@ class Stream:
 
     def record_event(self) -> None:
         """Nothing to record: what was called has been done."""
+
+
+class Event:
+    """A moment in the CPU's work: accepted where a device's event is; it has passed when `record` returns."""
+
+    def query(self) -> bool:
+        """Whether the moment has passed: yes."""
+        return True
+
+    def record(self, stream: Any = None) -> None:
+        """Nothing to record: what was called has been done."""
+
+    def synchronize(self) -> None:
+        """Returns at once."""
+
+    def wait(self, stream: Any = None) -> None:
+        """Returns at once."""
 
 
 _stream = Stream()

@@ -2,12 +2,14 @@
 
 from lampas.optim import lr_scheduler as lr_scheduler
 from lampas.optim.adadelta import Adadelta
+from lampas.optim.adafactor import Adafactor
 from lampas.optim.adagrad import Adagrad
 from lampas.optim.adam import Adam
 from lampas.optim.adamax import Adamax
 from lampas.optim.adamw import AdamW
 from lampas.optim.asgd import ASGD
 from lampas.optim.lbfgs import LBFGS
+from lampas.optim.muon import Muon
 from lampas.optim.nadam import NAdam
 from lampas.optim.optimizer import Optimizer
 from lampas.optim.radam import RAdam
@@ -18,11 +20,13 @@ from lampas.optim.sgd import SGD
 __all__ = [
     "ASGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
     "LBFGS",
+    "Muon",
     "NAdam",
     "Optimizer",
     "RAdam",

@@ -103,9 +103,9 @@ def _check_hyperparameters(lr=0.0, *, betas: tuple | None = None, **values) -> N
         if not value >= 0.0:
             label = "epsilon" if name == "eps" else name
             raise ValueError(f"Invalid {label} value: {value} (expected {name} >= 0)")
-    for i, beta in enumerate(betas or ()):
-        if not 0.0 <= beta < 1.0:
-            raise ValueError(f"Invalid beta parameter at index {i}: {beta} (expected 0 <= beta < 1)")
+    for i in range(0 if betas is None else 2):
+        if not 0.0 <= betas[i] < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]} (expected 0 <= beta < 1)")
 
 
 def _check_implementation(defaults: dict) -> None:
@@ -341,7 +341,7 @@ class Optimizer:
             grads.append(grad)
         if not params:
             return
-        if self._engine_update is not None and not group["differentiable"]:
+        if self._engine_update is not None and not group.get("differentiable"):
             self._engine_update(group, params, grads, states)
             return
         differentiable = bool(group.get("differentiable"))
@@ -357,7 +357,7 @@ class Optimizer:
                     real = lampas.view_as_real
                     state = {k: real(v) if v.is_complex() else v for k, v in state.items()}
                     p, grad = real(p), real(grad)
-                self._update(group, p, -grad if group["maximize"] else grad, state)
+                self._update(group, p, -grad if group.get("maximize") else grad, state)
 
     def _begin_state(self, group: dict[str, Any], p, grad, state: dict[str, Any]) -> None:
         if grad.layout != lampas.strided:

@@ -1,0 +1,5 @@
+"""cuSPARSELt, NVIDIA's structured sparsity: not used by lampas."""
+
+from lampas._absent import is_available
+
+__all__ = ["is_available"]
