@@ -180,7 +180,12 @@ class TestProducts:
 
     def test_chain_matmul(self):
         arrays = [normal(2, 30), normal(30, 4), normal(4, 50), normal(50, 1)]
-        close(lampas.chain_matmul(*map(t, arrays)), np.linalg.multi_dot(arrays))
+        lampas.set_warn_always(True)
+        try:
+            with pytest.warns(UserWarning, match="chain_matmul is deprecated"):
+                close(lampas.chain_matmul(*map(t, arrays)), np.linalg.multi_dot(arrays))
+        finally:
+            lampas.set_warn_always(False)
 
 
 class TestNorms:
@@ -279,6 +284,7 @@ class TestFourier:
         spectrum = lampas.stft(t(signal), 20, 5, window=t(np.hanning(20)), return_complex=True)
         close(lampas.istft(spectrum, 20, 5, window=t(np.hanning(20)), length=100), signal, rtol=1e-8)
 
+    @pytest.mark.filterwarnings("ignore:stft without a window")
     def test_errors(self):
         with pytest.raises(RuntimeError, match="return_complex"):
             lampas.stft(lampas.zeros(50), 16)

@@ -26,8 +26,9 @@ newaxis = None
 legacy_contiguous_format = _C.contiguous_format
 
 # The compiled module's submodules of ops are reached as lampas.nn.functional, lampas.special and lampas.linalg.
-# "alias" is the function that gives PyTorch's names to lampas; the op of this name remains as _C.alias.
-for _name in ("nn", "special", "linalg", "alias"):
+# "range" is deprecated and warns. "alias" is the function that gives PyTorch's names to lampas; the op of this name
+# remains as _C.alias.
+for _name in ("nn", "special", "linalg", "alias", "range"):
     globals().pop(_name, None)
 
 from lampas import _ops, _tensor  # noqa: E402
@@ -35,6 +36,12 @@ from lampas import _ops, _tensor  # noqa: E402
 _tensor.install()
 _ops.install(globals())
 
+from lampas._device_context import (  # noqa: E402
+    get_default_device,
+    get_device,
+    get_device_module,
+    set_default_device,
+)
 from lampas._info import finfo, iinfo  # noqa: E402
 from lampas._types import *  # noqa: E402, F403  FloatTensor and its kin
 from lampas.autograd import (  # noqa: E402
@@ -48,12 +55,14 @@ from lampas.random import *  # noqa: E402, F403
 
 # Loaded when first used, so that importing lampas stays quick.
 _submodules = {
-    "amp", "autograd", "backends", "cpu", "cuda", "distributions", "fft", "functional", "func", "jit", "linalg",
-    "multiprocessing", "nn", "onnx", "optim", "overrides", "printing", "profiler", "quantization", "random",
-    "serialization", "signal", "special", "storage", "testing", "types", "utils", "version", "vision", "viz",
+    "accelerator", "amp", "ao", "autograd", "backends", "cpu", "cuda", "distributions", "fft", "func", "functional",
+    "jit", "linalg", "mps", "mtia", "multiprocessing", "nn", "onnx", "ops", "optim", "overrides", "printing",
+    "profiler", "quantization", "random", "serialization", "signal", "special", "storage", "testing", "types",
+    "utils", "version", "vision", "viz", "xpu",
 }  # fmt: skip
 _lazy_names = {
     "alias": "_alias",
+    **dict.fromkeys(("eig", "lstsq", "matrix_rank", "range", "solve", "symeig"), "_deprecated"),
     "autocast": "amp.autocast_mode",
     "is_autocast_available": "amp.autocast_mode",
     "is_autocast_enabled": "amp.autocast_mode",
@@ -83,7 +92,33 @@ _lazy_names = {
     "set_warn_always": "_settings",
     "gradcheck": "autograd.gradcheck",
     "GradScaler": "amp.grad_scaler",
+    "_choose_qparams_per_tensor": "_quantized.create",
+    "_empty_affine_quantized": "_quantized.create",
+    "_empty_per_channel_affine_quantized": "_quantized.create",
+    "_fake_quantize_learnable_per_channel_affine": "_quantized.create",
+    "_fake_quantize_learnable_per_tensor_affine": "_quantized.create",
+    "_make_per_channel_quantized_tensor": "_quantized.create",
+    "_make_per_tensor_quantized_tensor": "_quantized.create",
+    "dequantize": "_quantized.create",
+    "fused_moving_avg_obs_fake_quant": "_quantized.create",
+    "int_repr": "_quantized.create",
+    "q_per_channel_axis": "_quantized.create",
+    "q_per_channel_scales": "_quantized.create",
+    "q_per_channel_zero_points": "_quantized.create",
+    "q_scale": "_quantized.create",
+    "q_zero_point": "_quantized.create",
+    "quantize_per_channel": "_quantized.create",
+    "quantize_per_tensor": "_quantized.create",
+    "quantize_per_tensor_dynamic": "_quantized.create",
 }
+# Names of facts that became functions.
+_former = {
+    "has_cuda": "torch.backends.cuda.is_built",
+    "has_cudnn": "torch.backends.cudnn.is_available",
+    "has_mps": "torch.backends.mps.is_built",
+    "has_mkldnn": "torch.backends.mkldnn.is_available",
+}
+has_openmp = has_mkl = has_lapack = True
 
 
 def __getattr__(name: str) -> Any:
@@ -99,6 +134,12 @@ def __getattr__(name: str) -> Any:
         return function
     if name in _submodules and importlib.util.find_spec(f"lampas.{name}") is not None:
         return importlib.import_module(f"lampas.{name}")
+    if name in _former:
+        import warnings
+
+        warnings.warn(f"'{name}' is deprecated, please use '{_former[name]}()'", UserWarning, 2)
+        module, function = _former[name].removeprefix("torch.").rsplit(".", 1)
+        return getattr(importlib.import_module(f"lampas.{module}"), function)()
     raise AttributeError(f"module 'lampas' has no attribute {name!r}")
 
 
@@ -139,9 +180,15 @@ def set_num_interop_threads(n: int) -> None:
 
 
 def set_default_tensor_type(t: Any) -> None:
-    """Makes the dtype of a tensor type, such as ``torch.DoubleTensor``, the default one."""
-    name = t if isinstance(t, str) else f"torch.{t.__name__}"
-    _C.set_default_dtype(_types.dtype_of_type(name))
+    """Makes the dtype of a tensor type, such as ``torch.DoubleTensor``, the default one; see `set_default_dtype`.
+
+    Raises:
+        TypeError: a type of integers, or of tensors on a device that is not there.
+    """
+    from lampas._deprecated import warn_once
+
+    warn_once("torch.set_default_tensor_type() is deprecated; use torch.set_default_dtype().")
+    _types.set_default(t)
 
 
 def set_flush_denormal(mode: Any) -> Any:
@@ -160,11 +207,6 @@ _deterministic = [False]
 def use_deterministic_algorithms(mode: Any, *, warn_only: Any = False) -> None:
     """Accepted for programs that ask for it: every kernel is deterministic."""
     _deterministic[0] = mode
-
-
-def get_default_device() -> Any:
-    """Where tensors are made when no device is given."""
-    return _C.device("cpu")
 
 
 def compiled_with_cxx11_abi() -> Any:

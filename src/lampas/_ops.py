@@ -242,7 +242,7 @@ class _Result(tuple):
     _fields: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        lines = [f"{n}={v!r}".replace("\n", "\n" + " " * (len(n) + 1)) for n, v in zip(self._fields, self)]
+        lines = [f"{n}={v!r}" for n, v in zip(self._fields, self, strict=True)]
         return f"torch.return_types.{type(self).__name__}(\n" + ",\n".join(lines) + ")"
 
     def __reduce__(self) -> tuple:
@@ -378,9 +378,11 @@ def op(signature: str, kinds: str = "function method", *, scope: str = "lampas")
         name = parsed.name
         policy = policy_of(scope, name)
 
+        result_name = f"linalg_{name}" if scope == "lampas.linalg" else name
+
         def finished(values: dict[str, Any]) -> Any:
             result = compute(**values)
-            return result_type(name, fields)(result) if fields else result
+            return result_type(result_name, fields)(result) if fields else result
 
         def call(public: Callable, args: tuple, kwargs: dict[str, Any], method: bool) -> Any:
             relevant = _overriding((*args, *kwargs.values()))

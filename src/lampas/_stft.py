@@ -6,6 +6,7 @@ import math
 
 import lampas
 from lampas._autocast import in_float32
+from lampas._deprecated import warn_once
 
 __all__ = ["istft", "stft"]
 
@@ -59,6 +60,8 @@ def stft(
         onesided: only the first ``n_fft // 2 + 1`` frequencies, the others being their conjugates (the default).
         return_complex: ``True``; ``False`` gives real and imaginary parts in a last dimension of 2.
     """
+    if window is None:
+        warn_once("stft without a window applies a rectangular one, which leaks into other frequencies; give window=.")
     if return_complex is None:
         raise RuntimeError(
             "stft requires the return_complex parameter be given for real inputs; give return_complex=True"
@@ -67,6 +70,8 @@ def stft(
         raise RuntimeError("stft: complex signals are not supported; transform real and imaginary parts one by one")
     if input.dim() not in (1, 2):
         raise RuntimeError(f"stft: expected a 1D or 2D tensor, but got {input.dim()}D")
+    if not return_complex:
+        warn_once("stft with return_complex=False is deprecated; give return_complex=True, and view_as_real of it.")
     hop = n_fft // 4 if hop_length is None else hop_length
     if hop <= 0:
         raise RuntimeError(f"stft: expected hop_length > 0, but got hop_length={hop}")
@@ -102,6 +107,8 @@ def istft(
     return_complex: bool = False,
 ) -> lampas.Tensor:
     """The real signal whose :func:`stft` is ``input`` (least squares: Griffin and Lim, 1984)."""
+    if window is None:
+        warn_once("istft without a window assumes a rectangular one; give the window stft was given.")
     if not input.is_complex():
         raise RuntimeError(
             "istft requires a complex-valued input tensor matching the output from stft with return_complex=True"

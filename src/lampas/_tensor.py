@@ -29,6 +29,9 @@ def install(*, only_missing: bool = False) -> None:
     """Put the methods of this file on ``lampas.Tensor``, and teach :mod:`copyreg` to pickle what belongs to tensors."""
     import copyreg
 
+    from lampas.storage import install as install_storage
+
+    install_storage()
     tensor = lampas.Tensor
     named = [
         *([] if only_missing else _methods.items()),
@@ -247,6 +250,31 @@ def storage(self: lampas.Tensor) -> Any:
     return TypedStorage(self.untyped_storage(), self.dtype)
 
 
+# --- quantized tensors: what plain ones answer ----------------------------------------------------------------------
+
+
+@_method
+def dequantize(self: lampas.Tensor) -> lampas.Tensor:
+    """The real numbers of a quantized tensor; of any other itself, as float32."""
+    return self.to(lampas.float32)
+
+
+def _only_quantized(name: str) -> None:
+    def refuse(self: lampas.Tensor) -> Any:
+        from lampas._quantized.tensor import integers_of
+
+        integers_of(self, f"{name}()")
+
+    refuse.__name__ = name
+    _methods[name] = refuse
+
+
+for _name in (
+    "int_repr", "q_per_channel_axis", "q_per_channel_scales", "q_per_channel_zero_points", "q_scale", "q_zero_point",
+    "qscheme",
+):  # fmt: skip
+    _only_quantized(_name)
+
 # --- composites -----------------------------------------------------------------------------------------------------
 
 
@@ -351,10 +379,18 @@ def istft(
     )
 
 
-@_fallback
+@_method
 def is_shared(self: lampas.Tensor) -> bool:
     """Whether other processes see this tensor's memory (``share_memory_`` was called)."""
-    return False
+    return not self.is_meta and self.untyped_storage().is_shared()
+
+
+@_method
+def share_memory_(self: lampas.Tensor) -> lampas.Tensor:
+    """Move this tensor's memory, with all views of it, to where other processes see it: those forked later, and those
+    that are given the tensor as an argument or through a queue."""
+    self.untyped_storage().share_memory_()
+    return self
 
 
 @_fallback
@@ -411,8 +447,14 @@ def _type(self: lampas.Tensor, dtype: Any = None, non_blocking: bool = False, **
         return type_of_dtype(self.dtype)
     if isinstance(dtype, str):
         dtype = dtype_of_type(dtype)
+    elif dtype is lampas.Tensor:
+        dtype = lampas.get_default_dtype()
     elif not isinstance(dtype, lampas.dtype):
-        dtype = dtype.dtype if hasattr(dtype, "dtype") else lampas.get_default_dtype()
+        if not hasattr(dtype, "dtype"):
+            raise ValueError(f"invalid type: {getattr(dtype, '__name__', dtype)!r}; give a dtype or a tensor type")
+        if getattr(dtype, "__module__", "") == "lampas.cuda":
+            dtype_of_type(f"cuda.{dtype.__name__}")  # refuses it
+        dtype = dtype.dtype
     return self.to(dtype)
 
 
@@ -434,6 +476,14 @@ def cuda(
 
 
 @_method
+def xpu(
+    self: lampas.Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None
+) -> lampas.Tensor:
+    """Refused: there is no Intel GPU (``AssertionError``)."""
+    return lampas.xpu.init()
+
+
+@_method
 def nelement(self: lampas.Tensor) -> int:
     """The number of elements."""
     return self.numel()
@@ -445,6 +495,9 @@ def new_tensor(
 ) -> lampas.Tensor:
     """A new tensor holding a copy of `data`, in this tensor's dtype unless another is given."""
     if isinstance(data, lampas.Tensor):
+        from lampas._deprecated import warn
+
+        warn("To copy construct from a tensor, use source.detach().clone() rather than tensor.new_tensor(source).")
         made = data.detach().clone().to(dtype or data.dtype)
     else:
         made = lampas.tensor(data, dtype=dtype or self.dtype, device=device or self.device)
@@ -452,11 +505,39 @@ def new_tensor(
 
 
 @_method
-def new(self: lampas.Tensor, *args: Any) -> lampas.Tensor:
-    """A tensor of this dtype: of the sizes given, or holding a copy of one sequence."""
-    if len(args) == 1 and not isinstance(args[0], (int, lampas.Size)):
-        return lampas.tensor(args[0], dtype=self.dtype)
-    return lampas.empty(args[0] if args and not isinstance(args[0], int) else (args or (0,)), dtype=self.dtype)
+def new(self: lampas.Tensor, *args: Any, **kwargs: Any) -> lampas.Tensor:
+    """A tensor of this dtype: of the sizes given, or holding a copy of one sequence; as ``FloatTensor`` makes them."""
+    from lampas._types import legacy_tensor
+
+    return legacy_tensor(self.dtype, *args, **kwargs)
+
+
+@_method
+def resize(self: lampas.Tensor, *sizes: Any) -> lampas.Tensor:
+    """Deprecated name of `view`, for a shape of as many elements."""
+    from lampas._deprecated import warn
+
+    warn("non-inplace resize is deprecated; use view or reshape.")
+    return self.contiguous().view(*sizes)
+
+
+@_method
+def resize_as(self: lampas.Tensor, tensor: lampas.Tensor) -> lampas.Tensor:
+    """Deprecated name of `view_as`."""
+    from lampas._deprecated import warn
+
+    warn("non-inplace resize_as is deprecated; use view_as or reshape_as.")
+    return self.contiguous().view_as(tensor)
+
+
+def _volatile(self: lampas.Tensor) -> bool:
+    from lampas._deprecated import warn
+
+    warn("volatile was removed (it is always False); use `with torch.no_grad():` instead.")
+    return False
+
+
+_methods["volatile"] = property(_volatile, doc="Always False: graphs are not recorded within `no_grad`.")
 
 
 @_method

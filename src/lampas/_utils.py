@@ -87,11 +87,15 @@ def _rebuild_tensor_v3(
 
 def _finished(tensor: lampas.Tensor, requires_grad: bool, metadata: Any) -> lampas.Tensor:
     # PyTorch marks lazily conjugated or negated tensors here; their storage holds the unconjugated values.
-    if isinstance(metadata, dict):
+    if isinstance(metadata, dict) and (metadata.get("conj") or metadata.get("neg")):
+        # On the memory and not on the tensor, which may be an expanded view of any size.
+        size, stride = tuple(tensor.shape), tensor.stride()
+        values = tensor.as_strided((_reach(0, size, stride),), (1,))
         if metadata.get("conj"):
-            tensor = tensor.conj().resolve_conj()
+            values = values.conj().resolve_conj()
         if metadata.get("neg"):
-            tensor = -tensor
+            values = -values
+        tensor = values.as_strided(size, stride, 0)
     if requires_grad:
         tensor.requires_grad_()
     return tensor
@@ -100,6 +104,21 @@ def _finished(tensor: lampas.Tensor, requires_grad: bool, metadata: Any) -> lamp
 def _expect_dtype(dtype: Any) -> None:
     if not isinstance(dtype, lampas.dtype):
         raise RuntimeError(f"a saved tensor needs a dtype, got {type(dtype).__name__}: the file is damaged")
+
+
+def _rebuild_qtensor(
+    storage: TypedStorage,
+    storage_offset: int,
+    size: Any,
+    stride: Any,
+    quantizer_params: tuple,
+    requires_grad: bool,
+    backward_hooks: Any,
+) -> lampas.Tensor:
+    from lampas._quantized.tensor import QuantizedTensor, quantizer_from, stored_dtype
+
+    integers = _rebuild(storage, storage_offset, size, stride, stored_dtype(getattr(storage, "dtype", None), "load"))
+    return QuantizedTensor.wrap(integers, quantizer_from(quantizer_params, tuple(integers.shape)))
 
 
 def _rebuild_meta_tensor_no_storage(dtype: lampas.dtype, size: Any, stride: Any, requires_grad: bool) -> lampas.Tensor:

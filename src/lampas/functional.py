@@ -122,6 +122,10 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[lampas.Tensor,
         raise RuntimeError(f"meshgrid: Expected 0D or 1D tensors, but got shapes {[tuple(t.shape) for t in tensors]}")
     if any(t.dtype != tensors[0].dtype for t in tensors):
         raise RuntimeError("meshgrid expects all tensors to have the same dtype")
+    if indexing is None:
+        from lampas._deprecated import warn_once
+
+        warn_once('torch.meshgrid without indexing is deprecated; give indexing="ij" or "xy".')
     swap = indexing == "xy" and len(tensors) >= 2
     order = [1, 0, *range(2, len(tensors))] if swap else range(len(tensors))
     ordered = [tensors[i] for i in order]
@@ -241,6 +245,9 @@ def tensordot(a: lampas.Tensor, b: lampas.Tensor, dims: Any = 2, out: lampas.Ten
 
 def chain_matmul(*matrices: Any, out: lampas.Tensor | None = None) -> lampas.Tensor:
     """The product of matrices, multiplied in the order that costs least (Cormen et al., 15.2)."""
+    from lampas._deprecated import warn_once
+
+    warn_once("torch.chain_matmul is deprecated; use torch.linalg.multi_dot.")
     matrices = list(_given(matrices))
     if not matrices:
         raise RuntimeError("chain_matmul(): Expected one or more matrices")

@@ -200,7 +200,7 @@ def tensor_str(t: lampas.Tensor, *, tensor_contents: str | None = None) -> str:
     # A Parameter can exist only where its module was imported; printing does not import it for others.
     parameter = getattr(sys.modules.get("lampas.nn.parameter"), "Parameter", None)
     kind = type(t)
-    plain = kind is lampas.Tensor or kind is parameter
+    plain = kind is lampas.Tensor or kind is parameter or t.is_quantized
     prefix = "tensor(" if plain else f"{kind.__name__}("
     indent = len(prefix)
     default = lampas.get_default_dtype()
@@ -220,10 +220,13 @@ def tensor_str(t: lampas.Tensor, *, tensor_contents: str | None = None) -> str:
             suffixes.append(f"size={tuple(t.shape)}")
         implied = t.dtype == default  # no element shows what it is
         body = "[]" if body is None else body
-    elif PRINT_OPTS.edgeitems == 0:
+    elif PRINT_OPTS.edgeitems == 0 or t.is_quantized:
         suffixes.append(f"size={tuple(t.shape)}")
     if not implied:
         suffixes.append(f"dtype={t.dtype}")
+    if t.is_quantized:
+        suffixes += [f"quantization_scheme={t.qscheme()}", *t._quantizer.described()]
+        t = t.dequantize()
     if body is None:
         with lampas.no_grad():
             body = _contents(t.detach() if plain else t.detach().as_subclass(lampas.Tensor), indent)

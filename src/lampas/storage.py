@@ -7,7 +7,9 @@ from typing import Any
 
 import lampas
 
-__all__ = ["StorageType", "TypedStorage", "storage_bytes", "storage_type", "typed_storage"]
+__all__ = ["StorageType", "TypedStorage", "UntypedStorage", "storage_bytes", "storage_type", "typed_storage"]
+
+UntypedStorage = lampas.UntypedStorage
 
 # The names that PyTorch's files use for an element type; a dtype outside this table travels as untyped bytes.
 _TYPE_NAMES = {
@@ -23,6 +25,9 @@ _TYPE_NAMES = {
     "BoolStorage": "bool",
     "ComplexDoubleStorage": "complex128",
     "ComplexFloatStorage": "complex64",
+    "QUInt8Storage": "quint8",
+    "QInt8Storage": "qint8",
+    "QInt32Storage": "qint32",
     "UntypedStorage": "uint8",
 }
 
@@ -121,6 +126,32 @@ class TypedStorage:
     def tolist(self) -> list:
         return self._tensor().tolist()
 
+    @property
+    def is_cuda(self) -> bool:
+        return False
+
+    def cpu(self) -> TypedStorage:
+        return self
+
+    def cuda(self, device: Any = None, non_blocking: bool = False) -> TypedStorage:
+        return self._tensor().cuda(device).storage()
+
+    def copy_(self, source: Any, non_blocking: bool | None = None) -> TypedStorage:
+        self._tensor().copy_(source._tensor() if isinstance(source, TypedStorage) else source)
+        return self
+
+    def fill_(self, value: Any) -> TypedStorage:
+        self._tensor().fill_(value)
+        return self
+
+    def share_memory_(self) -> TypedStorage:
+        """Move the memory to where other processes see it."""
+        self._untyped_storage.share_memory_()
+        return self
+
+    def is_shared(self) -> bool:
+        return self._untyped_storage is not None and self._untyped_storage.is_shared()
+
     def clone(self) -> TypedStorage:
         return self._tensor().clone().storage()
 
@@ -152,13 +183,13 @@ class TypedStorage:
 _live: weakref.WeakValueDictionary[tuple[int, str], TypedStorage] = weakref.WeakValueDictionary()
 
 
-def typed_storage(tensor: lampas.Tensor) -> TypedStorage:
-    """The storage of ``tensor`` with its dtype; one object for all tensors that share memory and dtype."""
-    untyped = tensor.untyped_storage()
-    key = (untyped._cdata, str(tensor.dtype))
+def typed_storage(tensor: lampas.Tensor, dtype: lampas.dtype | None = None) -> TypedStorage:
+    """The storage of ``tensor`` with its dtype (or another); one object for all that share memory and dtype."""
+    untyped, dtype = tensor.untyped_storage(), dtype or tensor.dtype
+    key = (untyped._cdata, str(dtype))
     found = _live.get(key)
     if found is None:
-        found = _live[key] = TypedStorage(untyped, tensor.dtype)
+        found = _live[key] = TypedStorage(untyped, dtype)
     return found
 
 
@@ -180,3 +211,99 @@ def _from_bytes(data: Any, dtype: lampas.dtype) -> TypedStorage:
     if view.nbytes:
         storage_bytes(storage)[:] = view
     return TypedStorage(storage, dtype)
+
+
+# --- methods of UntypedStorage, whose class is the engine's ---------------------------------------------------------
+
+
+def _bytes_of(storage: lampas.UntypedStorage) -> lampas.Tensor:
+    return lampas.empty((0,), dtype=lampas.uint8, device=storage.device).set_(storage)
+
+
+def _share_memory_(self: lampas.UntypedStorage) -> lampas.UntypedStorage:
+    """Move the bytes, and so all tensors on them, to where other processes see them."""
+    from lampas.multiprocessing import shared
+
+    if self.device.type == "cpu":
+        shared.share(self)
+    return self
+
+
+def _is_shared(self: lampas.UntypedStorage) -> bool:
+    """Whether other processes can see these bytes."""
+    import sys
+
+    shared = sys.modules.get("lampas.multiprocessing.shared")  # nothing is shared before it is there
+    return shared is not None and shared.is_shared(self)
+
+
+def _cuda(self: lampas.UntypedStorage, device: Any = None, non_blocking: bool = False) -> lampas.UntypedStorage:
+    return _bytes_of(self).cuda(device).untyped_storage()
+
+
+def _get(self: lampas.UntypedStorage, index: Any) -> Any:
+    """A byte as an int, or a slice as a storage over the same memory."""
+    if not isinstance(index, slice):
+        return storage_bytes(self)[index]
+    begin, end, step = index.indices(self.nbytes())
+    if step != 1:
+        raise RuntimeError(f"Trying to slice with a step of {step}, but only a step of 1 is supported")
+    if end <= begin:
+        return lampas.UntypedStorage(0)
+    return lampas.frombuffer(self, dtype=lampas.uint8, offset=begin, count=end - begin).untyped_storage()
+
+
+def _set(self: lampas.UntypedStorage, index: Any, value: Any) -> None:
+    _bytes_of(self)[index] = _bytes_of(value) if isinstance(value, lampas.UntypedStorage) else value
+
+
+def _copy_(self: lampas.UntypedStorage, source: Any, non_blocking: bool | None = None) -> lampas.UntypedStorage:
+    source = source.untyped() if isinstance(source, TypedStorage) else source
+    _bytes_of(self).copy_(_bytes_of(source))
+    return self
+
+
+def _fill_(self: lampas.UntypedStorage, value: int) -> lampas.UntypedStorage:
+    _bytes_of(self).fill_(value)
+    return self
+
+
+def _from_file(filename: Any, shared: bool = False, nbytes: int = 0) -> lampas.UntypedStorage:
+    """The first ``nbytes`` of a file as memory; with ``shared`` changes go into the file, which is made longer if
+    needed."""
+    import mmap
+    import os
+
+    with open(filename, "a+b" if shared else "rb") as file:
+        if shared and os.fstat(file.fileno()).st_size < nbytes:
+            file.truncate(nbytes)
+    with open(filename, "r+b" if shared else "rb") as file:
+        if nbytes == 0:
+            return lampas.UntypedStorage(0)
+        if os.fstat(file.fileno()).st_size < nbytes:
+            raise RuntimeError(f"{filename} has fewer than {nbytes} bytes")
+        region = mmap.mmap(file.fileno(), nbytes, access=mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY)
+    return lampas.frombuffer(region, dtype=lampas.uint8).untyped_storage()
+
+
+def install() -> None:
+    """Put what is written in Python on the engine's class of storages."""
+    methods = {
+        "share_memory_": _share_memory_,
+        "is_shared": _is_shared,
+        "is_cuda": property(lambda self: False),
+        "cpu": lambda self: self,
+        "cuda": _cuda,
+        "clone": lambda self: _bytes_of(self).clone().untyped_storage(),
+        "copy_": _copy_,
+        "fill_": _fill_,
+        "tolist": lambda self: list(storage_bytes(self)) if self.nbytes() else [],
+        "element_size": lambda self: 1,
+        "__getitem__": _get,
+        "__setitem__": _set,
+        "from_file": staticmethod(_from_file),
+    }
+    for name, method in methods.items():
+        if callable(method):
+            method.__name__, method.__qualname__ = name, f"UntypedStorage.{name}"
+        setattr(lampas.UntypedStorage, name, method)

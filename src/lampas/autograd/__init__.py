@@ -35,7 +35,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     import importlib
 
-    if name in ("functional", "graph"):
+    if name in ("functional", "graph", "variable"):
         return importlib.import_module(f"lampas.autograd.{name}")
     raise AttributeError(f"module 'lampas.autograd' has no attribute {name!r}")
 
@@ -48,7 +48,17 @@ class _VariableMeta(type):
 class Variable(metaclass=_VariableMeta):
     """A tensor that may require gradients, as PyTorch before 0.4 called it; calling it gives a tensor."""
 
-    def __new__(cls, data: lampas.Tensor | None = None, requires_grad: bool = False) -> lampas.Tensor:
+    def __new__(
+        cls, data: lampas.Tensor | None = None, requires_grad: bool = False, volatile: bool | None = None
+    ) -> lampas.Tensor:
+        if volatile:
+            from lampas._deprecated import warn
+
+            warn("volatile was removed and has no effect; use `with torch.no_grad():` instead.")
+            if requires_grad:
+                raise ValueError("Variable can't be volatile and require_grad at the same time!")
+        if data is not None and not isinstance(data, lampas.Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(data).__name__}")
         tensor = lampas.empty(0) if data is None else data.detach()
         return tensor.requires_grad_(requires_grad)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import lampas
 from lampas import linalg
+from lampas._deprecated import warn_once
 from lampas._ops import op
 
 from ._common import H
@@ -64,6 +65,7 @@ def pinverse(input: lampas.Tensor, rcond: float) -> lampas.Tensor:
 def cross(input: lampas.Tensor, other: lampas.Tensor, dim: int | None) -> lampas.Tensor:
     """The cross product along ``dim``, or along the first dimension of size 3; see :func:`lampas.linalg.cross`."""
     if dim is None:
+        warn_once("torch.cross without dim is deprecated; give dim, or use torch.linalg.cross, whose default is -1.")
         dim = next((d for d, n in enumerate(input.shape) if n == 3), None)
         if dim is None:
             raise RuntimeError(f"no dimension of size 3 in input of shape {list(input.shape)}")
@@ -73,6 +75,7 @@ def cross(input: lampas.Tensor, other: lampas.Tensor, dim: int | None) -> lampas
 @op("cholesky(Tensor input, bool upper=False) -> Tensor", _BOTH)
 def cholesky(input: lampas.Tensor, upper: bool) -> lampas.Tensor:
     """See :func:`lampas.linalg.cholesky`."""
+    warn_once("torch.cholesky is deprecated; use torch.linalg.cholesky.")
     return linalg.cholesky(input, upper=upper)
 
 
@@ -92,6 +95,7 @@ def cholesky_inverse(input: lampas.Tensor, upper: bool) -> lampas.Tensor:
 @op("qr(Tensor input, bool some=True) -> (Tensor Q, Tensor R)", _BOTH)
 def qr(input: lampas.Tensor, some: bool) -> Any:
     """See :func:`lampas.linalg.qr`, with mode "reduced" if ``some``, else "complete"."""
+    warn_once("torch.qr is deprecated; use torch.linalg.qr.")
     return linalg.qr(input, "reduced" if some else "complete")
 
 
@@ -154,6 +158,7 @@ def lu_solve(input: lampas.Tensor, LU_data: lampas.Tensor, LU_pivots: lampas.Ten
 @op("lu(Tensor input, bool pivot=True, bool get_infos=False) -> any")
 def lu(input: lampas.Tensor, pivot: bool, get_infos: bool) -> Any:
     """The factors in one matrix and the rows swapped, as :func:`lampas.linalg.lu_factor` gives them."""
+    warn_once("torch.lu is deprecated; use torch.linalg.lu_factor.")
     LU, pivots, info = linalg.lu_factor_ex(input, pivot=pivot)
     return (LU, pivots, info) if get_infos else (LU, pivots)
 
@@ -162,6 +167,7 @@ def lu(input: lampas.Tensor, pivot: bool, get_infos: bool) -> Any:
     " -> (Tensor solution, Tensor cloned_coefficient)", _BOTH)  # fmt: skip
 def triangular_solve(input: lampas.Tensor, A: lampas.Tensor, upper: bool, transpose: bool, unitriangular: bool) -> Any:
     """X with ``A X = input`` of a triangular A, and A; see :func:`lampas.linalg.solve_triangular`."""
+    warn_once("torch.triangular_solve is deprecated; use torch.linalg.solve_triangular.")
     matrix = A.transpose(-2, -1) if transpose else A
     return (
         linalg.solve_triangular(matrix, input, upper=upper != transpose, unitriangular=unitriangular),

@@ -1,4 +1,4 @@
-"""How tensors travel between processes: as their bytes, with type and shape.
+"""How tensors travel between processes: as their bytes, with type and shape; those in shared memory as its place.
 
 In messages that carry buffers apart (pickle protocol 5 with a buffer callback, as a data loader's do) the bytes are
 not copied into the pickle; the receiver's tensor lies in the buffer itself.
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 
 import lampas
+from lampas.multiprocessing import shared
 
 __all__ = ["init_reductions", "reduce_tensor"]
 
@@ -56,13 +57,21 @@ def reduce_tensor(tensor: lampas.Tensor, wrap: Callable = bytes) -> tuple:
             "a tensor that requires grad and is no leaf cannot be sent to another process: autograd does not cross "
             "processes; send tensor.detach()"
         )
+    if wrap is bytes and tensor.is_shared():
+        return shared.reduce_shared(tensor)
     plain = tensor.detach().contiguous()
     content = b"" if plain.numel() == 0 else wrap(_raw(plain))
     name = str(plain.dtype).rpartition(".")[2]
     return _rebuild_tensor, (content, name, tuple(plain.shape), tensor.requires_grad)
 
 
+def _rebuild_shared_parameter(place: tuple, requires_grad: bool):
+    return lampas.nn.Parameter(shared.rebuild_shared(*place), requires_grad=requires_grad)
+
+
 def _reduce_parameter(parameter, wrap: Callable = bytes) -> tuple:
+    if wrap is bytes and parameter.is_shared():
+        return _rebuild_shared_parameter, (shared.reduce_shared(parameter.detach())[1], parameter.requires_grad)
     rebuild, (content, name, shape, _) = reduce_tensor(parameter, wrap)
     return _rebuild_parameter, (rebuild(bytearray(content), name, shape, False), parameter.requires_grad)
 

@@ -25,6 +25,15 @@ __all__ = [
 __all__ += modules.__all__
 
 
+def __getattr__(name: str) -> Any:
+    # Earlier names of packages in lampas.ao.nn, loaded when first used.
+    if name in ("intrinsic", "qat", "quantizable", "quantized"):
+        import importlib
+
+        return importlib.import_module(f"lampas.nn.{name}")
+    raise AttributeError(f"module 'lampas.nn' has no attribute {name!r}")
+
+
 def factory_kwargs(kwargs: dict[str, Any] | None) -> dict[str, Any]:
     """The ``device``, ``dtype`` and ``memory_format`` among a module's keyword arguments, its own or under
     ``"factory_kwargs"``.

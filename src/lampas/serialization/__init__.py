@@ -10,11 +10,32 @@ from typing import Any
 
 import lampas
 from lampas.serialization.locations import default_restore_location, location_tag, register_package
+from lampas.serialization.settings import (
+    MAP_PRIVATE,
+    MAP_SHARED,
+    LoadEndianness,
+    choose_weights_only,
+    config,
+    get_crc32_options,
+    get_default_load_endianness,
+    get_default_mmap_options,
+    set_crc32_options,
+    set_default_load_endianness,
+    set_default_mmap_options,
+    skip_data,
+    skipping_data,
+)
 
 __all__ = [
+    "MAP_PRIVATE",
+    "MAP_SHARED",
+    "LoadEndianness",
     "add_safe_globals",
     "clear_safe_globals",
     "default_restore_location",
+    "get_crc32_options",
+    "get_default_load_endianness",
+    "get_default_mmap_options",
     "get_safe_globals",
     "get_unsafe_globals_in_checkpoint",
     "load",
@@ -22,6 +43,10 @@ __all__ = [
     "register_package",
     "safe_globals",
     "save",
+    "set_crc32_options",
+    "set_default_load_endianness",
+    "set_default_mmap_options",
+    "skip_data",
 ]
 
 DEFAULT_PROTOCOL = 2
@@ -90,7 +115,9 @@ def save(
     """Write ``obj`` to a file that :func:`load` and PyTorch read.
 
     A path gets its new contents in one step: they are written beside it, brought to the disk, and put in its place,
-    so that an interruption leaves the old file. Tensors that share memory share it again after loading.
+    so that an interruption leaves the old file. Tensors that share memory share it again after loading. A view takes
+    the whole storage it lies in into the file; a warning says so where that storage has 1 MB or more and is ten or more
+    times as large as what the saved tensors use of it.
 
     Args:
         obj: anything that can be pickled; tensors, and dicts and lists of them, can be loaded everywhere.
@@ -100,6 +127,7 @@ def save(
 
     Raises:
         RuntimeError: the directory does not exist, or tensors of different dtypes share memory.
+        OSError: the directory or the file cannot be written, or the disk is full; the old file stays.
         AttributeError: ``f`` is neither a path nor a file.
 
     >>> lampas.save(model.state_dict(), "model.pt")
@@ -112,7 +140,9 @@ def save(
 
     with open_writing(f) as file:
         if not _use_new_zipfile_serialization:
-            write_legacy(obj, file, pickle_module or pickle, pickle_protocol)
+            if skipping_data():
+                raise RuntimeError("Cannot use skip_data=True with _use_new_zipfile_serialization=False")
+            write_legacy(obj, file, pickle_module or pickle, pickle_protocol, stacklevel=3)
             return
         name = os.path.splitext(os.path.basename(os.fsdecode(f)))[0] if is_path(f) else "archive"
         if not (name and name.isascii() and name.isprintable()):
@@ -123,8 +153,9 @@ def save(
 def _write_archive(obj: object, file: Any, name: str, pickle_module: Any, protocol: int, with_order: bool) -> None:
     import io
 
-    from lampas.serialization.archive import ALIGNMENT, ArchiveWriter
+    from lampas.serialization.archive import ArchiveWriter
     from lampas.serialization.pickler import make_pickler
+    from lampas.serialization.views import ViewWatch
     from lampas.storage import TypedStorage, storage_bytes
 
     storages: dict[int, tuple[str, Any]] = {}
@@ -150,16 +181,22 @@ def _write_archive(obj: object, file: Any, name: str, pickle_module: Any, protoc
         key, _ = storages.setdefault(storage._cdata, (str(len(storages)), storage))
         return "storage", kind, key, location_tag(storage), numel
 
-    contents = io.BytesIO()
-    make_pickler(pickle_module, contents, protocol, persistent_id).dump(obj)
-    archive = ArchiveWriter(file, name)
+    contents, watch = io.BytesIO(), ViewWatch()
+    make_pickler(pickle_module, contents, protocol, persistent_id, watch.note).dump(obj)
+    watch.warn(stacklevel=3)
+    alignment, checksums = config.save.storage_alignment, config.save.compute_crc32
+    archive = ArchiveWriter(file, name, alignment, checksums)
     archive.write_record("data.pkl", contents.getbuffer())
     archive.write_record(".format_version", b"1")
-    archive.write_record(".storage_alignment", str(ALIGNMENT).encode())
+    archive.write_record(".storage_alignment", str(alignment).encode())
     if with_order:
         archive.write_record("byteorder", sys.byteorder.encode())
+    skipping = skipping_data()
     for key, storage in storages.values():
-        archive.write_record(f"data/{key}", storage_bytes(storage) if storage.nbytes() else b"")
+        if skipping or not storage.nbytes():
+            archive.write_record(f"data/{key}", bytes(storage.nbytes()))
+        else:
+            archive.write_record(f"data/{key}", storage_bytes(storage))
     archive.close()
 
 
@@ -188,12 +225,15 @@ def load(
     compared.
 
     Args:
-        f: a path, or a seekable file open for reading bytes.
+        f: a path, or a seekable file open for reading bytes. A path that ends in ``.safetensors`` is read as such.
         map_location: where storages go: a device or its name, a dict from old to new locations, or a function
             ``(storage, location) -> storage``; ``"meta"`` reads shapes only.
         pickle_module: used instead of :mod:`pickle`, with ``weights_only=False`` only.
-        weights_only: ``False`` loads any object, and runs whatever code the file contains.
-        mmap: leave the tensors' values in the file until they are used; the file is never changed.
+        weights_only: ``False`` loads any object, and runs whatever code the file contains. The environment variables
+            ``TORCH_FORCE_WEIGHTS_ONLY_LOAD`` and, where the argument is not given, ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD``
+            decide otherwise.
+        mmap: leave the tensors' values in the file until they are used (checksums of them are not compared). Changes
+            to the tensors do not change the file, unless :class:`set_default_mmap_options` says so.
 
     Raises:
         FileNotFoundError, IsADirectoryError: there is no such file.
@@ -210,12 +250,10 @@ def load(
     from lampas.serialization.legacy import read_legacy
     from lampas.serialization.unpickler import RestrictedUnpickler, trusted_unpickler
 
-    if weights_only is None:
-        weights_only = pickle_module is None
-    if weights_only and pickle_module is not None:
-        raise RuntimeError(
-            "weights_only=True does not go with an explicit pickle_module; give weights_only=False for trusted files"
-        )
+    weights_only = choose_weights_only(weights_only, pickle_module)
+    mmap = config.load.mmap if mmap is None else mmap
+    if is_path(f) and os.fsdecode(f).endswith(".safetensors"):
+        return _load_safetensors(os.fsdecode(f), map_location)
     options = {"encoding": "utf-8", **pickle_load_args}
 
     def unpickle(file: Any, persistent_load: Callable[[Any], Any] | None, size: int) -> Any:
@@ -232,16 +270,28 @@ def load(
             if is_zip(file):
                 if mmap and not is_path(f):
                     raise ValueError("f must be a file path in order to use the mmap argument")
-                return _read_archive(ArchiveReader(file), map_location, unpickle, file if mmap else None)
+                return _read_archive(ArchiveReader(file), map_location, unpickle, f if mmap else None)
             if mmap:
                 raise RuntimeError(
                     "mmap can only be used with files in the zip format; load it without mmap and save it anew"
                 )
-            return read_legacy(file, map_location, unpickle)
+            return read_legacy(file, map_location, unpickle, weights_only)
         except Exception as error:
             if is_path(f):
                 error.add_note(f"in the file {os.fspath(f)}")
             raise
+
+
+def _load_safetensors(path: str, map_location: Any) -> dict[str, lampas.Tensor]:
+    from lampas.utils.safetensors import load_file
+
+    if map_location is not None and not isinstance(map_location, (str, bytes, lampas.device)):
+        raise RuntimeError(
+            f"map_location of a safetensors file is a device or its name, got {type(map_location).__name__}: such a "
+            "file does not say where its tensors were"
+        )
+    device = map_location.decode() if isinstance(map_location, bytes) else map_location
+    return load_file(path, "cpu" if device is None else device)
 
 
 def _read_archive(archive: Any, map_location: Any, unpickle: Callable[..., Any], mapped: Any) -> Any:
@@ -255,10 +305,14 @@ def _read_archive(archive: Any, map_location: Any, unpickle: Callable[..., Any],
         raise RuntimeError(
             "the file is a TorchScript archive, a program and not a checkpoint; save a state_dict instead"
         )
-    order = archive.read("byteorder") if "byteorder" in archive else b"little"
-    if order not in (b"little", b"big"):
+    if "byteorder" in archive:
+        order = archive.read("byteorder").decode("latin1")
+    else:
+        default = config.load.endianness or LoadEndianness.LITTLE
+        order = sys.byteorder if default is LoadEndianness.NATIVE else default.name.lower()
+    if order not in ("little", "big"):
         raise ValueError(f"Unknown endianness type: {order[:20]!r}; the file is damaged")
-    foreign = order.decode() != sys.byteorder
+    foreign, skipping = order != sys.byteorder, skipping_data()
     only_shapes = map_location is not None and str(map_location) == "meta"
     restore = restorer(map_location)
     placed: dict[str, Any] = {}
@@ -269,8 +323,10 @@ def _read_archive(archive: Any, map_location: Any, unpickle: Callable[..., Any],
         nbytes = archive.size(record)
         if only_shapes:
             return MetaStorage(nbytes)
-        if region is not None and nbytes and not foreign:
-            start = archive.data_start(record)
+        if skipping:
+            return lampas.UntypedStorage(nbytes)
+        start = archive.data_start(record)
+        if region is not None and nbytes and not foreign and start % kind.dtype.itemsize == 0:
             whole = lampas.frombuffer(region, dtype=lampas.uint8, offset=start, count=nbytes)
             return whole.untyped_storage()
         storage = lampas.UntypedStorage(nbytes)
@@ -289,15 +345,13 @@ def _read_archive(archive: Any, map_location: Any, unpickle: Callable[..., Any],
             location = location.decode("ascii")
         if not (isinstance(kind, StorageType) and type(key) is str and type(location) is str and type(numel) is int):
             raise pickle.UnpicklingError("the file refers to a storage in an unknown way: it is damaged")
-        nbytes = numel * kind.dtype.itemsize
+        nbytes, held = numel * kind.dtype.itemsize, archive.size(f"data/{key}")
+        if not 0 <= nbytes <= held:
+            raise RuntimeError(
+                f"storage {key!r} should have {numel} elements of {kind.dtype} ({nbytes} bytes), but its record has "
+                f"{held} bytes: the file is damaged"
+            )
         if key not in placed:
-            held = archive.size(f"data/{key}")
-            if not 0 <= nbytes <= held:
-                raise RuntimeError(
-                    f"storage {key!r} should have {numel} elements of {kind.dtype} ({nbytes} bytes), but its "
-                    "record has "
-                    f"{held} bytes: the file is damaged"
-                )
             placed[key] = restore(read_storage(key, kind), location)
         storage = placed[key]
         return TypedStorage(None if isinstance(storage, MetaStorage) else storage, kind.dtype, numel)
@@ -306,11 +360,13 @@ def _read_archive(archive: Any, map_location: Any, unpickle: Callable[..., Any],
     return unpickle(io.BytesIO(content), persistent_load, len(content))
 
 
-def _map_file(file: Any) -> Any:
-    """The file as memory that is read when touched; what is written to it stays in this process."""
+def _map_file(path: Any) -> Any:
+    """The file as memory that is read when touched; writing to it changes the file only if that was asked for."""
     import mmap
 
-    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    shared = MAP_SHARED is not None and config.load.mmap_flags == MAP_SHARED
+    with open(path, "r+b" if shared else "rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY)
 
 
 def _swap_bytes(data: memoryview, width: int) -> None:
@@ -327,6 +383,7 @@ def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
     []
     """
     import pickletools
+    import warnings
 
     from lampas.serialization import names
     from lampas.serialization.archive import ArchiveReader, is_zip
@@ -340,7 +397,10 @@ def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
     texts: list[str] = []
     memo: dict[int, Any] = {}
     last: Any = None
-    for code, value, _ in pickletools.genops(content):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # what pickletools thinks of odd names
+        instructions = list(pickletools.genops(content))
+    for code, value, _ in instructions:
         if code.name == "MEMOIZE":
             memo[len(memo)] = last
             continue

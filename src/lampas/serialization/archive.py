@@ -201,20 +201,22 @@ def _wide_fields(extra: bytes, plain: int, packed: int, header: int) -> tuple[in
 class ArchiveWriter:
     """Writes records one after the other; needs nothing of ``file`` but ``write``."""
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BinaryIO, name: str, alignment: int = ALIGNMENT, checksums: bool = True) -> None:
         self._file = file
         self._name = name
+        self._alignment = alignment
+        self._checksums = checksums
         self._at = 0
         self._directory: list[tuple[bytes, int, int, int]] = []
 
     def write_record(self, name: str, content: bytes | memoryview) -> None:
-        """Append a record; its bytes begin at a multiple of 64."""
+        """Append a record; its bytes begin at a multiple of the alignment."""
         title = f"{self._name}/{name}".encode()
         view = memoryview(content).cast("B") if len(content) else memoryview(b"")
-        crc, size = zlib.crc32(view), view.nbytes
+        crc, size = zlib.crc32(view) if self._checksums else 0, view.nbytes
         extra = struct.pack("<HH2Q", 1, 16, size, size) if size >= _LARGE else b""
         fixed = self._at + _LOCAL.size + len(title) + len(extra) + 4
-        padding = -fixed % ALIGNMENT
+        padding = -fixed % self._alignment
         extra += struct.pack("<2sH", b"FB", padding) + b"Z" * padding
         shown = min(size, 0xFFFFFFFF) if size < _LARGE else 0xFFFFFFFF
         header = _LOCAL.pack(

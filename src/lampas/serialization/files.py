@@ -62,7 +62,8 @@ def open_writing(f: Any) -> Iterator[BinaryIO]:
         with open(target, "wb") as file:
             yield file
         return
-    temporary = os.path.join(parent, f".{os.path.basename(target)[:100]}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    short = os.fsdecode(os.fsencode(os.path.basename(target))[:100])  # file systems count bytes
+    temporary = os.path.join(parent, f".{short}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
             if mode is not None and hasattr(os, "fchmod"):
@@ -71,9 +72,13 @@ def open_writing(f: Any) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, temporary):
+            raise OSError(
+                error.errno, f"{error.strerror}; cannot save to this path, its old contents stay", target
+            ) from error
         raise
     _sync_directory(parent)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import lampas
+from lampas.storage import TypedStorage
 
 __all__ = ["default_restore_location", "location_tag", "register_package", "restorer"]
 
@@ -43,8 +44,8 @@ def default_restore_location(storage: lampas.UntypedStorage, location: str) -> A
             return moved
     if location.startswith("cuda"):
         raise RuntimeError(
-            f"the tensors are to go to {location!r}, but lampas.cuda.is_available() is False. Load with "
-            "map_location='cpu' to have them in main memory."
+            f"Attempting to deserialize object on a CUDA device ({location!r}) but lampas.cuda.is_available() is "
+            "False. Load with map_location='cpu' to have the tensors in main memory."
         )
     raise RuntimeError(
         f"don't know how to restore data location {location!r} of a storage; give map_location='cpu', or register the "
@@ -96,6 +97,12 @@ def restorer(map_location: Any) -> Callable[[Any, str], Any]:
 
     def ask(storage: Any, location: str) -> Any:
         moved = map_location(storage, location)
-        return default_restore_location(storage, location) if moved is None else moved
+        if moved is None:
+            return default_restore_location(storage, location)
+        if isinstance(moved, TypedStorage):
+            moved = moved.untyped()
+        if not isinstance(moved, (lampas.UntypedStorage, MetaStorage)):
+            raise TypeError(f"map_location must return a storage or None, got {type(moved).__name__}")
+        return moved
 
     return ask

@@ -18,6 +18,10 @@ _RENAMED_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg", "torch.ten
 
 _DTYPES = [
     "bool",
+    "quint8",
+    "qint8",
+    "qint32",
+    "quint4x2",
     "uint8",
     "int8",
     "int16",
@@ -34,10 +38,22 @@ _DTYPES = [
     "complex64",
     "complex128",
     "float8_e4m3fn",
+    "float8_e4m3fnuz",
     "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
+    "float4_e2m1fn_x2",
 ]
 
+_QSCHEMES = [
+    "per_tensor_affine",
+    "per_tensor_symmetric",
+    "per_channel_affine",
+    "per_channel_symmetric",
+    "per_channel_affine_float_qparams",
+]
 _REBUILD = [
+    "_rebuild_qtensor",
     "_rebuild_tensor",
     "_rebuild_tensor_v2",
     "_rebuild_tensor_v3",
@@ -74,10 +90,10 @@ def _collection(kind: type) -> Any:
     return make
 
 
-def check_hashable(key: Any) -> None:
-    """Refuse keys whose hash would take a deep or endless walk through nested tuples."""
+def check_hashable(key: Any) -> int:
+    """Refuse keys whose hash would take a deep or endless walk through nested tuples; returns the walk's length."""
     if type(key) not in (tuple, frozenset):
-        return
+        return 1
     pending, steps = [(key, 0)], 0
     while pending:
         item, depth = pending.pop()
@@ -86,6 +102,7 @@ def check_hashable(key: Any) -> None:
             raise ValueError("a key in the checkpoint is nested too deeply")
         if type(item) in (tuple, frozenset):
             pending.extend((part, depth + 1) for part in item)
+    return steps
 
 
 @functools.lru_cache(maxsize=1)
@@ -108,11 +125,28 @@ def allowed_globals() -> dict[str, Any]:
     }
     for name in _REBUILD:
         allowed[f"torch._utils.{name}"] = getattr(_utils, name)
+    for name in _QSCHEMES:
+        allowed[f"torch.{name}"] = getattr(lampas, name)
     for name in _DTYPES:
         dtype = getattr(lampas, name, None)
         if dtype is not None:
             allowed[f"torch.{name}"] = dtype
     return allowed
+
+
+def is_foreign_dtype(module: str, name: str) -> bool:
+    """Whether this names a dtype of PyTorch that lampas does not have."""
+    return module == "torch" and name in _DTYPES and getattr(lampas, name, None) is None
+
+
+# Classes whose file has another name in PyTorch.
+_ELSEWHERE = {
+    "lampas.nn.modules.attention.MultiheadAttention": "torch.nn.modules.activation",
+    "lampas.nn.modules.linear_cross_entropy.LinearCrossEntropyLoss": "torch.nn.modules.loss",
+    "lampas.nn.modules.linear_cross_entropy.LinearCrossEntropyOptions": "torch.nn.modules.linear_cross_entropy_options",
+    "lampas.optim.adafactor.Adafactor": "torch.optim",
+    "lampas.optim.muon.Muon": "torch.optim",
+}
 
 
 def normal_name(module: str, name: str) -> tuple[str, str]:
@@ -204,8 +238,13 @@ def torch_name(obj: Any) -> tuple[str, str] | None:
         return None
     if module == "lampas._utils" or name in _REBUILD:
         return ("torch._tensor" if name == "_rebuild_from_type_v2" else "torch._utils"), name
-    if module == "lampas.nn.parameter":
-        return "torch.nn.parameter", name
+    if f"{module}.{name}" in _ELSEWHERE:
+        return _ELSEWHERE[f"{module}.{name}"], name
+    if module.startswith("lampas.nn."):
+        return "torch" + module.removeprefix("lampas"), name  # as there: an allow-list of PyTorch knows no other name
+    if module.startswith("lampas.optim."):
+        scheduler = module.startswith("lampas.optim.lr_scheduler")
+        return "torch.optim.lr_scheduler" if scheduler else "torch" + module.removeprefix("lampas"), name
     # The shortest public path under which the object can be had; torch has it there too.
     parts, public = module.split("."), module
     for count in range(1, len(parts)):

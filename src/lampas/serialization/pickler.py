@@ -42,7 +42,7 @@ class _TorchNames(pickle._Pickler):
     def _save_storage_type(self, obj: StorageType) -> None:
         self._write_global(obj, obj.module, obj.name)
 
-    def _save_dtype(self, obj: lampas.dtype) -> None:
+    def _save_dtype(self, obj: lampas.dtype | lampas.qscheme) -> None:
         self._write_global(obj, "torch", str(obj).removeprefix("torch."))
 
     def _save_device(self, obj: lampas.device) -> None:
@@ -63,6 +63,7 @@ class _TorchNames(pickle._Pickler):
         FunctionType: _save_function,
         StorageType: _save_storage_type,
         lampas.dtype: _save_dtype,
+        lampas.qscheme: _save_dtype,
         lampas.device: _save_device,
         lampas.Size: _save_size,
     }
@@ -78,12 +79,20 @@ class _TorchNames(pickle._Pickler):
 _LAYOUT = object()
 
 
-def make_pickler(module: Any, file: BinaryIO, protocol: int, persistent_id: Callable[[Any], Any]) -> Any:
-    """A pickler of ``module`` that hands storages to ``persistent_id``."""
+def make_pickler(
+    module: Any,
+    file: BinaryIO,
+    protocol: int,
+    persistent_id: Callable[[Any], Any],
+    note: Callable[[lampas.Tensor], None],
+) -> Any:
+    """A pickler of ``module`` that hands storages to ``persistent_id`` and shows tensors to ``note``."""
     base = _TorchNames if module is pickle or module is None else module.Pickler
 
     class Pickler(base):
         def persistent_id(self, obj: Any) -> Any:
+            if isinstance(obj, lampas.Tensor):
+                note(obj)
             return persistent_id(obj)
 
     return Pickler(file, protocol=protocol)

@@ -17,6 +17,7 @@ __all__ = ["RestrictedUnpickler", "trusted_unpickler"]
 # Modules that reach the operating system: nothing of them is ever loaded, whatever has been allowed.
 _NEVER = frozenset({"os", "posix", "nt", "sys", "subprocess", "shutil"})
 _MAPPINGS = (dict, OrderedDict, Counter, defaultdict)
+_SIZED = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
 _MARK = object()
 
 
@@ -44,6 +45,9 @@ class RestrictedUnpickler:
         self._extra = extra or {}
         self._size = size
         self._encoding = encoding
+        # What a few bytes can make copies of again and again is bounded by a multiple of what the file could hold.
+        self._budget = 16 * min(size, 1 << 50) + (1 << 20)
+        self._outside = False
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
         # Tensor itself may be named as a type, but calling it could ask for any amount of memory.
@@ -67,6 +71,8 @@ class RestrictedUnpickler:
         except (pickle.UnpicklingError, EOFError, RuntimeError, MemoryError):
             raise
         except Exception as error:
+            if self._outside:
+                raise
             raise pickle.UnpicklingError(
                 f"the pickle is damaged or no checkpoint ({type(error).__name__}: {error})"
             ) from None
@@ -118,6 +124,16 @@ class RestrictedUnpickler:
     def _tuple(self, count: int) -> None:
         self._push(tuple(reversed([self._pop() for _ in range(count)])))
 
+    def _spend(self, amount: int) -> None:
+        self._budget -= amount
+        if self._budget < 0:
+            raise pickle.UnpicklingError(
+                "the pickle copies its contents over and over, far beyond its own size: do not trust this file"
+            )
+
+    def _check_key(self, key: Any) -> None:
+        self._spend(names.check_hashable(key))
+
     def _remember(self, index: int) -> None:
         self._memo[index] = self._top()
 
@@ -133,6 +149,11 @@ class RestrictedUnpickler:
         try:
             found = names.find_allowed(module, name, self._extra)
         except LookupError:
+            if names.is_foreign_dtype(module, name):
+                raise pickle.UnpicklingError(
+                    f"the file holds tensors of dtype torch.{name}, which lampas does not have; convert them with "
+                    "PyTorch and save them anew"
+                ) from None
             path = name if module == "builtins" else f"{module}.{name}"
             raise pickle.UnpicklingError(
                 f"Unsupported global: GLOBAL {path} was not an allowed global by default. If you trust it, allow it "
@@ -154,9 +175,11 @@ class RestrictedUnpickler:
             raise pickle.UnpicklingError(f"Trying to call reduce for unrecognized function {function!r}")
         if function is _utils._rebuild_from_type_v2 and (not args or id(args[0]) not in self._callable):
             raise pickle.UnpicklingError(f"Trying to rebuild a tensor with an unrecognized function {args[:1]!r}")
+        for arg in args:
+            self._spend(len(arg) if isinstance(arg, _SIZED) else 1)
         if function is OrderedDict and args:
             for pair in args[0]:
-                names.check_hashable(pair[0])
+                self._check_key(pair[0])
         self._push(function(*args))
 
     def _new_object(self) -> None:
@@ -168,6 +191,7 @@ class RestrictedUnpickler:
     def _build(self) -> None:
         state, obj = self._pop(), self._top()
         kind = type(obj)
+        self._spend(len(state) if isinstance(state, _SIZED) else 1)
         if kind is OrderedDict:
             _update_attributes(obj, state)
         elif kind is not type and isinstance(kind, type) and id(kind) in {id(v) for v in self._extra.values()}:
@@ -187,7 +211,11 @@ class RestrictedUnpickler:
         key = self._pop()
         if self._persistent_load is None:
             raise pickle.UnpicklingError("the pickle refers to something outside it, and there is nothing")
-        self._push(self._persistent_load(key))
+        # What a user's map_location raises says nothing about the pickle.
+        self._outside = True
+        storage = self._persistent_load(key)
+        self._outside = False
+        self._push(storage)
 
     # --- containers ------------------------------------------------------------------------------------------------
 
@@ -204,7 +232,7 @@ class RestrictedUnpickler:
         if len(items) % 2:
             raise pickle.UnpicklingError("the pickle is damaged: a key without a value")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            names.check_hashable(key)
+            self._check_key(key)
             target[key] = value
 
     def _add_items(self) -> None:
@@ -212,13 +240,13 @@ class RestrictedUnpickler:
         if type(target) is not set:
             raise pickle.UnpicklingError(f"Can only add to sets, but got {type(target)}")
         for item in items:
-            names.check_hashable(item)
+            self._check_key(item)
         target.update(items)
 
     def _frozen_set(self) -> None:
         items = self._pop_mark()
         for item in items:
-            names.check_hashable(item)
+            self._check_key(item)
         self._push(frozenset(items))
 
     def _pairs_to_dict(self) -> None:

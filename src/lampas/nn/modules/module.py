@@ -548,7 +548,7 @@ class Module(CallMixin, StateMixin):
 
     def xpu(self, device: int | lampas.device | None = None) -> Module:
         """Move all tensors to an Intel GPU."""
-        return self._apply(lambda t: t.to(lampas.device("xpu") if device is None else device))
+        return self._apply(lambda t: t.xpu(device))
 
     # --- printed form ---
 

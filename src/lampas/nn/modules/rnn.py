@@ -117,6 +117,12 @@ class RNNBase(Module):
         own = self._parameters
         return [own[name] if name in own else getattr(self, name) for name in self._flat_weights_names]
 
+    def __getstate__(self) -> dict:
+        return {**super().__getstate__(), "_flat_weights": self._flat_weights}  # PyTorch keeps the list in the module
+
+    def __setstate__(self, state: dict) -> None:
+        super().__setstate__({name: value for name, value in state.items() if name != "_flat_weights"})
+
     @property
     def all_weights(self) -> list[list[Parameter]]:
         """The parameters of each layer and direction."""
