@@ -283,10 +283,11 @@ def _set_parameters(
     low: Tensor, high: Tensor, scale: Tensor, zero_point: Tensor, quant_min: int, quant_max: int, symmetric: bool
 ) -> None:
     low, high = low.clamp(max=0.0).double(), high.clamp(min=0.0).double()
-    if symmetric:  # zero in the middle of the integers, whose lower half is longer by one
-        half = (quant_max - quant_min) // 2
-        step = lampas.maximum(-low / (half + 1), high / half)
-        low, high = -step * (half + 1), step * half
+    balanced = (low < 0) & (high > 0) & symmetric
+    # Balanced: zero in the middle of the integers, whose lower half is longer by one.
+    half = (quant_max - quant_min) // 2
+    step = lampas.maximum(-low / (half + 1), high / half)
+    low, high = lampas.where(balanced, -step * (half + 1), low), lampas.where(balanced, step * half, high)
     steps = (high - low) / (quant_max - quant_min)
     steps = lampas.where((steps.float() == 0) | lampas.isinf(1 / steps.float()), 0.1, steps)
     smallest = 6.1e-5
@@ -300,7 +301,6 @@ def _set_parameters(
     below, above = quant_min - low / steps, quant_max - high / steps
     from_low = abs(quant_min) - (low / steps).abs() < abs(quant_max) - (high / steps).abs()
     zero = lampas.where(from_low, below, above)
-    if symmetric:
-        zero = lampas.full_like(zero, round((quant_min + quant_max) / 2))
+    zero = lampas.where(balanced, float(round((quant_min + quant_max) / 2)), zero)
     scale.copy_(steps)
     zero_point.copy_(zero.clamp(quant_min, quant_max).round())

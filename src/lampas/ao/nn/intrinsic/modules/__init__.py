@@ -1,0 +1,2 @@
+from .fused import *  # noqa: F403
+from .fused import __all__ as __all__

@@ -1,0 +1,5 @@
+"""Layers whose weights are fake-quantized while they are trained."""
+
+from . import dynamic as dynamic
+from .modules import *  # noqa: F403
+from .modules import __all__ as __all__

@@ -1,0 +1,5 @@
+"""Fused modules: the earlier name of `lampas.ao.nn.intrinsic`."""
+
+from lampas._old_names import stands_for
+
+stands_for(__name__, "lampas.ao.nn.intrinsic")
