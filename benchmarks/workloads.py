@@ -93,6 +93,14 @@ def training(torch, model, optimizer, loss_of, *data, autocast=False):
     return step
 
 
+def without_gradients(torch, function):
+    def step():
+        with torch.no_grad():
+            return function()
+
+    return step
+
+
 def classification(torch):
     return lambda model, images, labels: torch.nn.functional.cross_entropy(model(images), labels)
 
@@ -181,6 +189,32 @@ def resnet18_infer_bf16(torch):
 
 
 @workload()
+def cnn_infer(torch):
+    """the tutorials' CNN on 64 × 1 × 28 × 28, no gradients"""
+    model, images = tutorial_cnn(torch).eval(), torch.rand(64, 1, 28, 28)
+    return without_gradients(torch, lambda: model(images))
+
+
+@workload()
+def cnn_infer_int8(torch):
+    """cnn_infer with the model quantized to int8: compare with cnn_infer"""
+    import warnings
+
+    quantization = torch.ao.quantization
+    model, images = tutorial_cnn(torch).eval(), torch.rand(64, 1, 28, 28)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch: this way of quantizing is deprecated
+        model = quantization.QuantWrapper(model)
+        layers = [[f"module.{i}", f"module.{i + 1}"] for i in (0, 3, 6)]
+        model = quantization.fuse_modules(model, layers)
+        model.qconfig = quantization.get_default_qconfig("x86")
+        prepared = quantization.prepare(model)
+        prepared(images)
+        quantized = quantization.convert(prepared)
+    return without_gradients(torch, lambda: quantized(images))
+
+
+@workload()
 def lstm_train(torch):
     """LSTM of 2 layers, 64 → 256, batch 32, 32 steps, SGD: a training step"""
     model = torch.nn.LSTM(64, 256, 2, batch_first=True)
@@ -212,14 +246,6 @@ def gpt_train_bf16(torch):
 
 
 # ---- single ops, large ----
-
-
-def without_gradients(torch, function):
-    def step():
-        with torch.no_grad():
-            return function()
-
-    return step
 
 
 @workload(goal=1.5)

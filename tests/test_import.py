@@ -111,7 +111,16 @@ def test_version():
     if not (ROOT / "pyproject.toml").exists():
         pytest.skip("not a source checkout")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert lampas.__version__ == project["version"]
+    assert lampas.version.lampas == project["version"]
+    assert lampas.__version__ == "2.13.0+lampas" + project["version"]
+
+
+def test_version_compares_by_its_numbers():
+    version = lampas.__version__
+    assert version >= "2.9" and version > (2, 9) and "2.13" <= version < "10.0" and version <= (2, 13, 0)
+    assert not version < "2.13.0" and version != "2.13.0" and version == (2, 13)
+    with pytest.raises(TypeError):
+        assert version < 3
 
 
 def test_importing_twice_is_importing_once():

@@ -156,7 +156,8 @@ void fill(PyObject* o, DType d, char*& to, size_t depth, const std::vector<int64
 // ---- the buffer protocol ----
 
 const char* format_of(DType d) {
-  static const char* formats[kDTypes] = {"?", "B", "b", "h", "i", "q", "e", nullptr, "f", "d", "Zf", "Zd"};
+  static const char* formats[kDTypes] = {"?", "B",     "b", "h", "i",  sizeof(long) == 8 ? "l" : "q",
+                                         "e", nullptr, "f", "d", "Zf", "Zd"};
   return formats[int(d)];
 }
 
@@ -615,8 +616,7 @@ PyMethodDef tensor_methods[] = {
 }  // namespace
 
 Tensor tensor_from_python(PyObject* data, std::optional<DType> dtype, Device device) {
-  CHECK_KIND(Assertion, device.type != DeviceType::CUDA,
-             "lampas has no CUDA device on this machine: is_available() is False. Use device='cpu'");
+  device.check_there();
   if (is_tensor(data)) {
     NoGrad guard;
     Tensor t = clone_data(tensor_of(data));

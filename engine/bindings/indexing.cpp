@@ -125,6 +125,8 @@ Key resolve(const Tensor& x, PyObject* key) {
         k.view = unsqueeze(k.view, dim);
         place(unsqueeze(t, 0));
       } else if (t.dtype() == DType::Bool || t.dtype() == DType::UInt8) {
+        if (t.dtype() == DType::UInt8)
+          warn_once("indexing with dtype torch.uint8 is deprecated: make the mask a torch.bool, mask.bool()");
         // A mask covers as many dimensions as it has.
         for (int d = 0; d < t.ndim(); d++)
           CHECK_KIND(Index, dim + d < k.view.ndim() && t.sizes()[d] == k.view.sizes()[dim + d],

@@ -72,6 +72,18 @@ std::string given_types(PyObject* const* args, Py_ssize_t n, PyObject* names, in
   return s;
 }
 
+// One field a line, which is how PyTorch prints them.
+PyObject* fields_repr(PyObject* self) {
+  return guarded([&] {
+    std::string s = std::string(Py_TYPE(self)->tp_name) + "(";
+    Object names(check(PyObject_GetAttrString(self, "__match_args__")));
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self); i++)
+      s += std::string(i ? ",\n" : "\n") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names.get(), i)) + "=" +
+           repr(PyTuple_GET_ITEM(self, i));
+    return PyUnicode_FromString((s + ")").c_str());
+  });
+}
+
 PyObject* wrap_result(OpGroup& g, const Signature& s, Result& r) {
   if (auto* many = std::get_if<std::vector<Tensor>>(&r); many && !s.results.empty()) {
     if (!g.result_type) {
@@ -80,6 +92,7 @@ PyObject* wrap_result(OpGroup& g, const Signature& s, Result& r) {
       g.result_name = "torch.return_types." + g.name;
       PyStructSequence_Desc d{g.result_name.c_str(), nullptr, g.fields.data(), int(s.results.size())};
       g.result_type = reinterpret_cast<PyTypeObject*>(check(reinterpret_cast<PyObject*>(PyStructSequence_NewType(&d))));
+      g.result_type->tp_repr = fields_repr;
     }
     Object tuple(check(PyStructSequence_New(g.result_type)));
     for (size_t i = 0; i < many->size(); i++)
@@ -197,13 +210,17 @@ PyObject* pack_tuple(PyObject* const* args, Py_ssize_t n) {
   return t;
 }
 
-PyObject* call_override(PyOp* self, const std::vector<PyObject*>& relevant, PyObject* const* args, Py_ssize_t nargs,
-                        PyObject* names) {
-  Object positional(pack_tuple(args, nargs));
-  Object keywords(check(PyDict_New()));
+PyObject* pack_keywords(PyObject* const* values, PyObject* names) {
+  PyObject* keywords = check(PyDict_New());
   if (names)
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(names); k++)
-      PyDict_SetItem(keywords.get(), PyTuple_GET_ITEM(names, k), args[nargs + k]);
+      PyDict_SetItem(keywords, PyTuple_GET_ITEM(names, k), values[k]);
+  return keywords;
+}
+
+PyObject* call_override(PyOp* self, const std::vector<PyObject*>& relevant, PyObject* const* args, Py_ssize_t nargs,
+                        PyObject* names) {
+  Object positional(pack_tuple(args, nargs)), keywords(pack_keywords(args + nargs, names));
   return dispatch_override(self->handler ? self->handler : reinterpret_cast<PyObject*>(self), relevant,
                            positional.get(), keywords.get());
 }
@@ -233,6 +250,12 @@ PyObject* call_op(PyObject* callable, PyObject* const* args, size_t nargsf, PyOb
     if (watch & WatchFunctionMode || !relevant.empty()) [[unlikely]]
       return call_override(self, relevant, args, nargs, names);
     if (!chosen) {
+      // Perhaps a form from PyTorch's past, such as addmm(beta, x, alpha, a, b).
+      Object old(PyImport_ImportModule("lampas._deprecated"));
+      Object positional(pack_tuple(args, nargs)), keywords(pack_keywords(args + nargs, names));
+      Object result(check(PyObject_CallMethod(check(old.get()), "old_form", "OOOOO", callable, self->name,
+                                              self->method ? Py_True : Py_False, positional.get(), keywords.get())));
+      if (result.get() != Py_NotImplemented) return result.release();
       if (n == 1) fail(ErrorKind::Type, why);
       fail(ErrorKind::Type, PyUnicode_AsUTF8(self->name), "() received an invalid combination of arguments - got (",
            given_types(args, nargs, names, method), "), but expected one of:", accepted_forms(g));

@@ -88,6 +88,9 @@ PyObject* wrap(Device d);
 PyObject* wrap_size(Ints sizes);
 PyObject* wrap(const Scalar& s);
 PyObject* wrap(Result& r);
+// A UserWarning at the program's line, one time for each text.
+void warn_once(const char* text);
+
 bool is_dtype(PyObject* o);
 DType dtype_of(PyObject* o);
 bool is_device(PyObject* o);

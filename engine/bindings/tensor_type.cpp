@@ -359,6 +359,10 @@ GETTER(get_itemsize, return PyLong_FromSize_t(t.item_size());)
 GETTER(get_nbytes, return PyLong_FromSize_t(size_t(t.numel()) * t.item_size());)
 GETTER(get_T, {
   IntVec dims;
+  if (t.ndim() > 2)
+    warn_once(
+        "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated: write x.mT "
+        "for a batch of transposed matrices, or x.permute(*torch.arange(x.ndim - 1, -1, -1))");
   for (int d = t.ndim() - 1; d >= 0; d--) dims.push_back(d);
   return wrap(permute(t, dims));
 })
@@ -604,10 +608,7 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     if (n == 1) {
       PyObject* a = PyTuple_GET_ITEM(args, 0);
       if (is_tensor(a)) {
-        const Tensor& t = T(a);
-        CHECK_KIND(Type, type != TensorType || t.dtype() == d, "expected ", name_of(d), " (got ", name_of(t.dtype()),
-                   ")");
-        return wrap_as(type, detach(t));
+        return wrap_as(type, detach(T(a)));
       }
       if (!to_int(a, size)) {
         if (Py_TYPE(a)->tp_base == &PyTuple_Type && std::strcmp(Py_TYPE(a)->tp_name, "lampas.Size") == 0) {

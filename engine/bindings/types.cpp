@@ -312,6 +312,11 @@ bool to_scalar(PyObject* o, Scalar& out) {
   return false;
 }
 
+void warn_once(const char* text) {
+  Object module(check(PyImport_ImportModule("lampas._deprecated")));
+  Object(check(PyObject_CallMethod(module.get(), "warn_once", "s", text)));
+}
+
 std::string repr(PyObject* o) {
   Object r(PyObject_Repr(o));
   if (!r) {

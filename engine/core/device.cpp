@@ -1,26 +1,39 @@
 #include "core/device.h"
 
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
 #include "core/error.h"
 
 namespace lampas {
 
+namespace {
+constexpr std::string_view kNames[] = {"cpu", "cuda", "meta", "mps", "xpu"};
+}
+
+void Device::check_there(bool moving) const {
+  const ErrorKind kind = type != DeviceType::MPS ? ErrorKind::Assertion
+                         : moving                ? ErrorKind::Runtime
+                                                 : ErrorKind::NotImplemented;
+  if (!is_cpu() && !is_meta())
+    fail(kind, "lampas has no ", type == DeviceType::CUDA ? "CUDA" : name_of(*this),
+         " device on this machine: is_available() is False. Use device='cpu'");
+}
+
 std::string name_of(Device d) {
-  std::string base = d.type == DeviceType::CPU ? "cpu" : d.type == DeviceType::CUDA ? "cuda" : "meta";
+  std::string base(kNames[int(d.type)]);
   return d.index < 0 ? base : base + ":" + std::to_string(int(d.index));
 }
 
 Device parse_device(const std::string& s) {
   size_t colon = s.find(':');
   std::string base = s.substr(0, colon);
+  const auto known = std::ranges::find(kNames, base);
+  CHECK(known != std::end(kNames),
+        "Expected one of cpu, cuda, meta, mps, xpu device type at start of device string: ", s);
   Device d;
-  if (base == "cpu")
-    d.type = DeviceType::CPU;
-  else if (base == "cuda")
-    d.type = DeviceType::CUDA;
-  else if (base == "meta")
-    d.type = DeviceType::Meta;
-  else
-    fail("Expected one of cpu, cuda, meta device type at start of device string: ", s);
+  d.type = DeviceType(known - std::begin(kNames));
   if (colon != std::string::npos) {
     std::string digits = s.substr(colon + 1);
     CHECK(!digits.empty() && digits.size() < 4 && digits.find_first_not_of("0123456789") == std::string::npos &&

@@ -6,7 +6,8 @@
 
 namespace lampas {
 
-enum class DeviceType : uint8_t { CPU, CUDA, Meta };
+// All but CPU and Meta can be named, and not be had.
+enum class DeviceType : uint8_t { CPU, CUDA, Meta, MPS, XPU };
 
 struct Device {
   DeviceType type = DeviceType::CPU;
@@ -14,6 +15,8 @@ struct Device {
   bool operator==(const Device&) const = default;
   bool is_cpu() const { return type == DeviceType::CPU; }
   bool is_meta() const { return type == DeviceType::Meta; }
+  // An error that says so where there is no such device.
+  void check_there(bool moving = false) const;
 };
 
 std::string name_of(Device d);

@@ -73,7 +73,7 @@ void Storage::lend(void* fresh, void* fresh_owner, void (*free_fresh)(void*)) {
   if (nbytes) std::memcpy(fresh, data, nbytes);
   if (free_foreign)
     free_foreign(owner);
-  else if (data)
+  else if (data && !exported)  // an array that looks into the old memory keeps it
     retire(data, nbytes);
   data = fresh;
   owner = fresh_owner;

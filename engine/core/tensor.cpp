@@ -17,8 +17,7 @@ void TensorImpl::set_geometry(Ints new_sizes, Ints new_strides, int64_t new_offs
 }
 
 Tensor empty(Ints sizes, DType dtype, Device device) {
-  CHECK_KIND(Assertion, device.type != DeviceType::CUDA,
-             "lampas has no CUDA device on this machine: is_available() is False. Use device='cpu'");
+  device.check_there();
   TensorImpl* t = TensorImpl::create();
   Ref<TensorImpl> ref(t);
   IntVec& strides = t->strides;

@@ -1,6 +1,7 @@
 // Sampling at points: for each dimension a few indices with weights, whose products weight the input's elements.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/threads.h"
 #include "cpu/resample.h"
@@ -27,6 +28,7 @@ class Sampler {
   }
 
   void forward() const {
+    if (volume_ <= std::numeric_limits<int32_t>::max()) return forward_blocks();
     const int64_t n = c_.batch * c_.points;
     parallel_for(0, n, std::max<int64_t>(1, kGrain / (c_.channels * 8 + 32)), [&](int64_t begin, int64_t end) {
       Terms terms;
@@ -68,6 +70,111 @@ class Sampler {
   }
 
  private:
+  static constexpr int kBlock = 64;
+
+  // The terms of a block of points, one array for each: loops over the points become vectors.
+  struct Block {
+    int count;
+    int32_t offset[16][kBlock];  // -1: outside
+    T weight[16][kBlock];
+  };
+
+  void forward_blocks() const {
+    const int64_t per_image = (c_.points + kBlock - 1) / kBlock;
+    const int64_t grain = std::max<int64_t>(1, kGrain / (kBlock * (c_.channels * 4 + 16)));
+    parallel_for(0, c_.batch * per_image, grain, [&](int64_t begin, int64_t end) {
+      Block block;
+      for (int64_t i = begin; i < end; i++) {
+        const int64_t b = i / per_image, p = i % per_image * kBlock;
+        const int n = int(std::min<int64_t>(kBlock, c_.points - p));
+        find(block, static_cast<const T*>(c_.grid) + (b * c_.points + p) * c_.rank, n);
+        const T* x = static_cast<const T*>(c_.input) + b * c_.channels * volume_;
+        T* y = static_cast<T*>(c_.out) + b * c_.channels * c_.points + p;
+        for (int64_t ch = 0; ch < c_.channels; ch++, x += volume_, y += c_.points) {
+          T sums[kBlock] = {};
+          for (int t = 0; t < block.count; t++) {
+            const int32_t* offset = block.offset[t];
+            const T* weight = block.weight[t];
+#pragma omp simd
+            for (int k = 0; k < n; k++) {
+              const T v = x[offset[k] < 0 ? 0 : offset[k]] * weight[k];
+              sums[k] += offset[k] < 0 ? T(0) : v;  // not 0 * v, which may be NaN
+            }
+          }
+          std::copy_n(sums, n, y);
+        }
+      }
+    });
+  }
+
+  void find(Block& block, const T* grid, int n) const {
+    block.count = 1;
+    std::fill_n(block.offset[0], n, 0);
+    std::fill_n(block.weight[0], n, T(1));
+    int32_t index[4][kBlock];
+    T weight[4][kBlock];
+    for (int d = 0; d < c_.rank; d++) {
+      const int64_t size = c_.size[d];
+      const T* at = grid + c_.rank - 1 - d;
+      int taps = c_.mode == SampleMode::Nearest ? 1 : 2;
+      if (c_.mode != SampleMode::Cubic && c_.padding != SamplePadding::Reflection) {
+        if (c_.padding == SamplePadding::Zeros)
+          find_taps<false>(at, n, size, index, weight);
+        else
+          find_taps<true>(at, n, size, index, weight);
+      } else {
+        for (int k = 0; k < n; k++) {
+          const Axis<T> a = axis(at[k * c_.rank], size);
+          taps = a.count;
+          for (int j = 0; j < taps; j++) index[j][k] = int32_t(a.index[j]), weight[j][k] = a.weight[j];
+        }
+      }
+      // From the last term back, so that no product overwrites what is still to be read.
+      for (int t = block.count - 1; t >= 0; t--)
+        for (int j = taps - 1; j >= 0; j--) {
+          const int to = t * taps + j;
+#pragma omp simd
+          for (int k = 0; k < n; k++) {
+            const int32_t before = block.offset[t][k], i = index[j][k];
+            const T product = block.weight[t][k] * weight[j][k];
+            block.offset[to][k] = (before < 0) | (i < 0) ? -1 : before * int32_t(size) + i;
+            block.weight[to][k] = product;
+          }
+        }
+      block.count *= taps;
+    }
+  }
+
+  // The common axes without branches.
+  template <bool border>
+  void find_taps(const T* at, int n, int64_t size, int32_t (*index)[kBlock], T (*weight)[kBlock]) const {
+    const T scale = c_.align_corners ? T(size - 1) / 2 : T(size) / 2, shift = c_.align_corners ? 0 : T(-0.5);
+    const T last = T(size) - 1;
+    auto place = [&](T grid) {
+      const T x = (grid + 1) * scale + shift;
+      return border ? std::min(std::max(T(0), x), last) : x;  // in this order NaN becomes 0
+    };
+    if (c_.mode == SampleMode::Nearest) {
+#pragma omp simd
+      for (int k = 0; k < n; k++) {
+        const T x = std::nearbyint(place(at[k * c_.rank]));
+        const bool inside = (x >= 0) & (x <= last);
+        index[0][k] = inside ? int32_t(inside ? x : 0) : -1;
+        weight[0][k] = 1;
+      }
+      return;
+    }
+#pragma omp simd
+    for (int k = 0; k < n; k++) {
+      const T x = place(at[k * c_.rank]), first = std::floor(x), t = x - first;
+      const bool low = (first >= 0) & (first <= last), high = (first >= -1) & (first < last);
+      index[0][k] = low ? int32_t(low ? first : 0) : -1;
+      index[1][k] = high ? int32_t(high ? first + 1 : 0) : -1;
+      weight[0][k] = 1 - t;
+      weight[1][k] = t;
+    }
+  }
+
   // The products of all dimensions' weights inside the input.
   struct Terms {
     int count;

@@ -305,8 +305,7 @@ Tensor clone_op(const Tensor& t, MF format) { return clone(t, format); }
 Tensor to_full(const Tensor& t, DV device, DT dtype, bool, bool copy, MF format) {
   DType d = dtype.value_or(t.dtype());
   Device v = device ? device_or(device) : t.device();
-  CHECK_KIND(Assertion, v.type != DeviceType::CUDA,
-             "lampas has no CUDA device on this machine: is_available() is False. Use device='cpu'");
+  v.check_there(true);
   CHECK_KIND(
       NotImplemented, !(t.is_meta() && !v.is_meta()),
       "Cannot copy out of meta tensor; no data! Use torch.nn.Module.to_empty() or make the tensor on its device");

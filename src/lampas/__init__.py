@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from lampas import _C
 from lampas._C import *  # noqa: F403  every op, dtype and type that PyTorch has at top level
 from lampas._C import Tensor, bool, float32, float64, int64, uint8
-from lampas._C import __version__ as __version__
 
 if TYPE_CHECKING:
     from lampas import autograd, nn, optim, utils
@@ -61,6 +60,7 @@ _submodules = {
     "utils", "version", "vision", "viz", "xpu",
 }  # fmt: skip
 _lazy_names = {
+    "__version__": "version",
     "alias": "_alias",
     **dict.fromkeys(("eig", "lstsq", "matrix_rank", "range", "solve", "symeig"), "_deprecated"),
     "autocast": "amp.autocast_mode",

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import lampas
 from lampas import _C
 
-__all__ = ["eig", "lstsq", "matrix_rank", "range", "solve", "symeig", "warn", "warn_once"]
+__all__ = ["eig", "lstsq", "matrix_rank", "old_form", "range", "solve", "symeig", "warn", "warn_once"]
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _warned: set[str] = set()
@@ -29,6 +29,40 @@ def warn_once(message: str, kind: type[Warning] = UserWarning) -> None:
     if message not in _warned or lampas.is_warn_always_enabled():
         warn(message, kind)
         _warned.add(message)
+
+
+# Numbers that once came among the tensors, by the keyword that they have now.
+_NUMBERS = {
+    "add": ("alpha",),
+    "sub": ("alpha",),
+    "addcmul": ("value",),
+    "addcdiv": ("value",),
+    **dict.fromkeys(("addmm", "addmv", "addr", "addbmm", "baddbmm"), ("beta", "alpha")),
+}
+
+
+def old_form(op: Any, name: str, method: bool, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """The result of a call whose numbers stand among its tensors, as in ``addmm(beta, x, alpha, a, b)``.
+
+    NotImplemented if the call is no such form of the op ``name``.
+    """
+    keywords = _NUMBERS.get(name.rstrip("_"))
+    if keywords is None or not isinstance(args[-1], lampas.Tensor):
+        return NotImplemented
+    beta_first = keywords[0] == "beta" and not method
+    if isinstance(args[0], lampas.Tensor) == beta_first:
+        return NotImplemented
+    numbers = [a for a in args if isinstance(a, (int, float, complex))]
+    tensors = [a for a in args if isinstance(a, lampas.Tensor)]
+    needed = 2 if keywords == ("alpha",) else 3
+    if not 0 < len(numbers) <= len(keywords) or len(tensors) != needed or len(numbers) + needed != len(args):
+        return NotImplemented
+    named = dict(zip(keywords, numbers, strict=False))
+    if named.keys() & kwargs.keys():
+        return NotImplemented
+    shown = ", ".join(f"{k}={v}" for k, v in named.items())
+    warn_once(f"This overload of {name} is deprecated: numbers come by their names, after the tensors: {shown}.")
+    return op(*tensors, **named, **kwargs)
 
 
 def range(*args: Any, **kwargs: Any) -> lampas.Tensor:
