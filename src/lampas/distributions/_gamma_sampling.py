@@ -3,7 +3,7 @@
 Gamma: G. Marsaglia, W. W. Tsang, "A simple method for generating gamma variables", ACM TOMS 26(3), 2000, with their
 boost ``U^(1/a)`` below 1. Binomial: sums of geometric waiting times for small counts, else algorithm BTRS of
 W. Hörmann, "The generation of binomial random variates", Journal of Statistical Computation and Simulation 46, 1993.
-All arithmetic is double, and the words of the stream are used in PyTorch's order, so its numbers come out.
+The words of the stream are used, and roundings made, in PyTorch's order, so its numbers come out.
 
 Gradients are implicit: with F the distribution function, a sample x depends on a parameter a as
 ``dx/da = -(dF/da) / (dF/dx)`` (M. Figurnov, S. Mohamed, A. Mnih, "Implicit reparameterization gradients", 2018).
@@ -24,31 +24,34 @@ __all__ = ["dirichlet_grad", "sample_binomial", "sample_dirichlet", "standard_ga
 # Where the generator's state holds the second half of the last pair of normal numbers, and whether it does.
 _SPARE, _HAS_SPARE = 8 + 4 + 4 + 8 + 624 * 8 + 8, 8 + 4 + 4 + 8 + 624 * 8 + 24
 
+# 1/3 and 0.0331 in single precision, as PyTorch has them: its doubles come out to the last digits.
+_THIRD, _SQUEEZE = 0.3333333432674408, 0.03310000151395798
+
 
 class _Stream:
     """The default generator's doubles, one at a time; on leaving, the generator stands behind the last one used."""
 
     def __init__(self, expected: int) -> None:
-        self.block = max(16, expected)
+        self.block = min(max(16, expected), 1 << 16)
 
     def __enter__(self) -> _Stream:
         import struct
 
         generator = lampas.default_generator
-        self.start = generator.get_state()
-        raw = self.start.numpy().tobytes()
+        self.before = generator.get_state()  # the state before the block that ``left`` comes from
+        raw = self.before.numpy().tobytes()
         self.spare = struct.unpack_from("d", raw, _SPARE)[0] if struct.unpack_from("i", raw, _HAS_SPARE)[0] else None
-        self.values: list[float] = []
-        self.used = self.drawn = 0
+        self.left: list[float] = []
+        self.drawn = 0
         return self
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         import struct
 
         generator = lampas.default_generator
-        if self.used or kind is None:
-            generator.set_state(self.start)
-            if used := self.used:
+        if self.drawn or kind is None:
+            generator.set_state(self.before)
+            if used := self.drawn - len(self.left):
                 lampas.rand(used, dtype=lampas.float64, generator=generator)
             raw = bytearray(generator.get_state().numpy().tobytes())
             struct.pack_into("d", raw, _SPARE, self.spare or 0.0)
@@ -57,11 +60,13 @@ class _Stream:
 
     def uniform(self) -> float:
         """A number of [0, 1)."""
-        if self.used == self.drawn:
-            self.values += lampas.rand(self.block, dtype=lampas.float64).tolist()
-            self.drawn += self.block
-        self.used += 1
-        return self.values[self.used - 1]
+        if not self.left:
+            if self.drawn:
+                self.before = lampas.default_generator.get_state()
+            self.left = lampas.rand(self.block, dtype=lampas.float64).tolist()
+            self.left.reverse()
+            self.drawn = self.block
+        return self.left.pop()
 
     def normal(self) -> float:
         """A standard normal number, by Box and Muller's method; the second of a pair is kept."""
@@ -74,16 +79,13 @@ class _Stream:
         return radius * math.cos(angle)
 
 
-def _gamma(alpha: float, stream: _Stream) -> float:
-    if math.isnan(alpha):
-        return alpha
-    scale = 1.0
-    if alpha < 1:
-        if alpha == 0:
-            return 0.0
-        scale = (1 - stream.uniform()) ** (1 / alpha)
-        alpha += 1
-    d = alpha - 1 / 3
+def _gamma(d: float, power: float, stream: _Stream) -> float:
+    """A sample for the shape ``d + 1/3``, times ``U^power``; an infinite power stands for the shape 0."""
+    if math.isnan(d):
+        return d
+    if power == math.inf:
+        return 0.0
+    scale = (1 - stream.uniform()) ** power if power else 1.0
     c = 1 / math.sqrt(9 * d)
     while True:
         x = stream.normal()
@@ -93,26 +95,36 @@ def _gamma(alpha: float, stream: _Stream) -> float:
         v = y * y * y
         u = 1 - stream.uniform()
         xx = x * x
-        if u < 1 - 0.0331 * xx * xx or math.log(u) < 0.5 * xx + d * (1 - v + math.log(v)):
+        if u < 1 - _SQUEEZE * xx * xx or math.log(u) < 0.5 * xx + d * (1 - v + math.log(v)):
             return scale * d * v
 
 
-def _drawn(sample: Callable[..., float], per_value: int, *parameters: Tensor) -> Any:
-    """An array of doubles, one sample per element of the parameters, which have one shape."""
+def _drawn(sample: Callable[..., float], per_value: int, *parameters: Any) -> Any:
+    """An array of doubles, one sample per element of the parameters, arrays of one shape."""
     import numpy as np
 
-    lists = [p.detach().to(lampas.float64).reshape(-1).tolist() for p in parameters]
+    lists = [p.reshape(-1).tolist() for p in parameters]
     with _Stream(per_value * len(lists[0])) as stream:
         values = [sample(*given, stream) for given in zip(*lists, strict=True)]
-    return np.array(values, dtype=np.float64).reshape(tuple(parameters[0].shape))
+    return np.array(values, dtype=np.float64).reshape(parameters[0].shape)
+
+
+def _gammas(alpha: Any) -> Any:
+    """An array of samples; what depends on the shapes alone is computed in their precision."""
+    import numpy as np
+
+    small = alpha < 1
+    with np.errstate(divide="ignore"):
+        power = np.where(small, 1 / alpha, 0)
+    return _drawn(_gamma, 3, np.where(small, alpha + 1, alpha) - alpha.dtype.type(_THIRD), power)
 
 
 def _gamma_values(alpha: Tensor) -> Tensor:
-    return tensor_like(_drawn(_gamma, 3, alpha), alpha).to(alpha.dtype).clamp(min=lampas.finfo(alpha.dtype).tiny)
+    return tensor_like(_gammas(array(alpha)), alpha).to(alpha.dtype).clamp(min=lampas.finfo(alpha.dtype).tiny)
 
 
 def _dirichlet_values(alpha: Tensor) -> Tensor:
-    values = _drawn(_gamma, 3, alpha)
+    values = _gammas(array(alpha.double()))
     values /= values.sum(-1, keepdims=True)
     limits = lampas.finfo(alpha.dtype)
     return tensor_like(values, alpha).to(alpha.dtype).clamp(limits.tiny, 1 - limits.eps / 2)
@@ -188,27 +200,33 @@ def _binomial(n: float, p: float, stream: _Stream) -> float:
 
 def sample_binomial(count: Tensor, prob: Tensor) -> Tensor:
     """Numbers of successes among ``count`` trials of probability ``prob``, tensors of one shape and dtype."""
-    return tensor_like(_drawn(_binomial, 2, count, prob), count).to(count.dtype)
+    return tensor_like(_drawn(_binomial, 2, array(count), array(prob)), count).to(count.dtype)
 
 
 # --- gradients ------------------------------------------------------------------------------------------------------
 
 
-def _log_slope(log_values: Callable[[Any], Any], a: Any, step: Any) -> Any:
-    """The derivative at a of a function that is smooth on the scale of some hundred steps; error of order step^4."""
-    return (
-        8 * (log_values(a + step) - log_values(a - step)) - (log_values(a + 2 * step) - log_values(a - 2 * step))
-    ) / (12 * step)
+def _cdf_slope(lower: Any, upper: Any, a: Any, *rest: Any) -> Any:
+    """dF/da of the distribution function F, by central differences; errors are about 1e-9.
 
-
-def _cdf_slope(lower: Callable[[Any], Any], upper: Callable[[Any], Any], a: Any, step: Any) -> Any:
-    """dF/da, from the logarithm of F or of 1 - F, whichever is small: a tail loses no digits."""
+    Differences are of the logarithm of F or of 1 - F, whichever is small, so that tails lose no digits. ``lower`` and
+    ``upper``, which compute these, are slow: each is asked for its own side only.
+    """
     import numpy as np
 
-    f, rest = lower(a), upper(a)
-    below = f * _log_slope(lambda s: np.log(lower(s)), a, step)
-    above = -rest * _log_slope(lambda s: np.log(upper(s)), a, step)
-    return np.where(f < rest, below, above)
+    step = 1e-4 * np.minimum(a, np.sqrt(a))
+    f = lower(a, *rest)
+    small = f < 0.5
+    sides = ((lower, small), (upper, ~small))
+
+    def tail(s: Any) -> Any:
+        values = np.empty_like(f)
+        for function, chosen in sides:
+            values[chosen] = function(s[chosen], *(r[chosen] for r in rest))
+        return values
+
+    slope = (np.log(tail(a + step)) - np.log(tail(a - step))) / (2 * step)
+    return np.where(small, f, -upper(a, *rest)) * slope
 
 
 def standard_gamma_grad(alpha: Tensor, x: Tensor) -> Tensor:
@@ -218,8 +236,7 @@ def standard_gamma_grad(alpha: Tensor, x: Tensor) -> Tensor:
 
     a, at = array(alpha).astype(np.float64), array(x).astype(np.float64)
     with np.errstate(all="ignore"):
-        step = 2e-3 * np.minimum(a, np.sqrt(a))
-        slope = _cdf_slope(lambda s: sp.gammainc(s, at), lambda s: sp.gammaincc(s, at), a, step)
+        slope = _cdf_slope(sp.gammainc, sp.gammaincc, a, at)
         density = np.exp((a - 1) * np.log(at) - at - sp.gammaln(a))
         found = -slope / density
         # Where everything underflows: the leading terms of F at 0 and of 1 - F at infinity.
@@ -236,8 +253,7 @@ def dirichlet_grad(x: Tensor, alpha: Tensor, total: Tensor) -> Tensor:
     at, a, b = (array(t).astype(np.float64) for t in (x, alpha, total))
     b = b - a
     with np.errstate(all="ignore"):
-        step = 2e-3 * np.minimum(a, np.sqrt(a))
-        slope = _cdf_slope(lambda s: sp.betainc(s, b, at), lambda s: sp.betaincc(s, b, at), a, step)
+        slope = _cdf_slope(sp.betainc, sp.betaincc, a, b, at)
         density = np.exp((a - 1) * np.log(at) + b * np.log1p(-at) - sp.betaln(a, b))  # times 1 - x
         found = -slope / density
         near = -at / a * (np.log(at) - sp.digamma(a) + sp.digamma(a + b) - 1 / a)

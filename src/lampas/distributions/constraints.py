@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import lampas
-from lampas import Tensor
 
 __all__ = [
     "Constraint", "MixtureSameFamilyConstraint", "boolean", "cat", "corr_cholesky", "dependent", "dependent_property",
@@ -77,12 +76,16 @@ class _DependentProperty(property, _Dependent):
     """A property that gives a constraint; looked up in the class it is itself a dependent constraint."""
 
     def __init__(
-        self, fn: Callable[..., Any] | None = None, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented
+        self,
+        fn: Callable[..., Any] | None = None,
+        *,
+        is_discrete: Any = NotImplemented,
+        event_dim: Any = NotImplemented,
     ) -> None:
         super().__init__(fn)
         self._is_discrete, self._event_dim = is_discrete, event_dim
 
-    def __call__(self, fn: Callable[..., Any]) -> _DependentProperty:  # type: ignore[override]
+    def __call__(self, fn: Callable[..., Any]) -> _DependentProperty:
         """Use as a decorator with arguments."""
         return _DependentProperty(fn, is_discrete=self._is_discrete, event_dim=self._event_dim)
 
@@ -166,27 +169,29 @@ class _OneHot(Constraint):
         return ((value == 0) | (value == 1)).all(-1) & (value.sum(-1) == 1)
 
 
-class _Interval(Constraint):
-    """Numbers of a closed interval."""
-
+class _TwoBounds(Constraint):
     _shown = ("lower_bound", "upper_bound")
 
     def __init__(self, lower_bound: Any, upper_bound: Any) -> None:
         self.lower_bound, self.upper_bound = lower_bound, upper_bound
         super().__init__()
 
+
+class _Interval(_TwoBounds):
+    """Numbers of a closed interval."""
+
     def check(self, value: Any) -> Any:
         return (self.lower_bound <= value) & (value <= self.upper_bound)
 
 
-class _HalfOpenInterval(_Interval):
+class _HalfOpenInterval(_TwoBounds):
     """Numbers of an interval that does not hold its upper end."""
 
     def check(self, value: Any) -> Any:
         return (self.lower_bound <= value) & (value < self.upper_bound)
 
 
-class _IntegerInterval(_Interval):
+class _IntegerInterval(_TwoBounds):
     """Integers of a closed interval."""
 
     is_discrete = True
@@ -208,27 +213,29 @@ class _IntegerLessThan(Constraint):
         return (value % 1 == 0) & (value <= self.upper_bound)
 
 
-class _GreaterThan(Constraint):
-    """Numbers above a bound."""
-
+class _FromBelow(Constraint):
     _shown = ("lower_bound",)
 
     def __init__(self, lower_bound: Any) -> None:
         self.lower_bound = lower_bound
         super().__init__()
 
+
+class _GreaterThan(_FromBelow):
+    """Numbers above a bound."""
+
     def check(self, value: Any) -> Any:
         return self.lower_bound < value
 
 
-class _GreaterThanEq(_GreaterThan):
+class _GreaterThanEq(_FromBelow):
     """Numbers from a bound on."""
 
     def check(self, value: Any) -> Any:
         return self.lower_bound <= value
 
 
-class _IntegerGreaterThan(_GreaterThan):
+class _IntegerGreaterThan(_FromBelow):
     """Integers from a bound on, which belongs to them."""
 
     is_discrete = True
@@ -258,7 +265,7 @@ class _Multinomial(Constraint):
     def __init__(self, upper_bound: Any) -> None:
         self.upper_bound = upper_bound
 
-    def check(self, x: Any) -> Any:  # noqa: D102
+    def check(self, x: Any) -> Any:
         return (x >= 0).all(-1) & (x.sum(-1) <= self.upper_bound)
 
 

@@ -45,9 +45,7 @@ class Distribution:
             raise ValueError(f"set_default_validate_args expects True or False, got {value!r}")
         Distribution._validate_args = value
 
-    def __init__(
-        self, batch_shape: Shape = lampas.Size(), event_shape: Shape = lampas.Size(), validate_args: bool | None = None
-    ) -> None:
+    def __init__(self, batch_shape: Shape = (), event_shape: Shape = (), validate_args: bool | None = None) -> None:
         self._batch_shape, self._event_shape = lampas.Size(batch_shape), lampas.Size(event_shape)
         if validate_args is not None:
             self._validate_args = validate_args
@@ -102,7 +100,7 @@ class Distribution:
             elif name not in ("_batch_shape", "_event_shape") and not isinstance(
                 getattr(type(self), name, None), lazy_property
             ):
-                new.__dict__[name] = value
+                new.__dict__.setdefault(name, value)  # a subclass may have set it
 
     def _get_checked_instance(self, cls: type, _instance: Any = None) -> Any:
         if _instance is None and type(self).__init__ is not cls.__init__:  # type: ignore[misc]
@@ -159,12 +157,12 @@ class Distribution:
 
     # --- what subclasses compute ------------------------------------------------------------------------------------
 
-    def sample(self, sample_shape: Shape = lampas.Size()) -> Tensor:
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
         """Draws, ``sample_shape`` of them from each distribution of the batch; no gradient flows through them."""
         with lampas.no_grad():
             return self.rsample(sample_shape)
 
-    def rsample(self, sample_shape: Shape = lampas.Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         """Draws as differentiable functions of the parameters (NotImplementedError: ``has_rsample`` is False)."""
         raise self._missing("rsample")
 
@@ -199,7 +197,7 @@ class Distribution:
 
     # --- helpers ----------------------------------------------------------------------------------------------------
 
-    def _extended_shape(self, sample_shape: Shape = lampas.Size()) -> lampas.Size:
+    def _extended_shape(self, sample_shape: Shape = ()) -> lampas.Size:
         return lampas.Size(sample_shape) + self._batch_shape + self._event_shape
 
     def _validate_sample(self, value: Tensor) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import lampas
 from lampas import Tensor
-from lampas.overrides import is_tensor_like
 from lampas.nn import functional as F
 
 __all__ = [
@@ -23,6 +22,8 @@ __all__ = [
 
 Shape = Sequence[int]
 
+euler_constant = 0.57721566490153286060  # the Euler-Mascheroni constant
+
 
 def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     """The values as tensors of one shape.
@@ -36,7 +37,7 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     [torch.Size([3]), torch.Size([3])]
     """
     for value in values:
-        if not (isinstance(value, Number) or is_tensor_like(value)):
+        if not (isinstance(value, (Number, Tensor)) or hasattr(type(value), "__torch_function__")):
             raise ValueError(
                 "Input arguments must all be instances of Number, torch.Tensor or objects implementing "
                 f"__torch_function__; got {type(value).__name__}"
@@ -45,9 +46,7 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     options: dict[str, Any] = (
         {"dtype": lampas.get_default_dtype()} if like is None else {"dtype": like.dtype, "device": like.device}
     )
-    return lampas.broadcast_tensors(
-        *(lampas.tensor(v, **options) if isinstance(v, Number) else v for v in values)  # type: ignore[misc]
-    )
+    return lampas.broadcast_tensors(*(lampas.tensor(v, **options) if isinstance(v, Number) else v for v in values))
 
 
 def clamp_probs(probs: Tensor) -> Tensor:
@@ -131,6 +130,6 @@ def _standard_normal(shape: Shape, dtype: Any, device: Any) -> Tensor:
     )
 
 
-def _sum_rightmost(value: Tensor, dims: int) -> Tensor:
-    """The sum over the last ``dims`` axes."""
-    return value if dims == 0 else value.reshape((*value.shape[:-dims], -1)).sum(-1)
+def _sum_rightmost(value: Tensor, dim: int) -> Tensor:
+    """The sum over the last ``dim`` axes."""
+    return value if dim == 0 else value.reshape((*value.shape[:-dim], -1)).sum(-1)
