@@ -1,4 +1,5 @@
 // Activation functions and their gradients, on whole vectors.
+#include "cpu/fast_math.h"
 #include "cpu/loops.h"
 
 namespace lampas::cpu {
@@ -9,33 +10,24 @@ using simd::select;
 template <class V>
 using E = simd::ElementOf<V>;
 
-template <class V>
-V sigmoid(V x) {
-  return 1 / (1 + simd::exp(-x));
-}
 // log(1 + e^x) without overflow.
 template <class V>
 V softplus(V x) {
-  return simd::max(x, V{}) + simd::log1p(simd::exp(-simd::abs(x)));
+  return simd::max(x, V{}) + simd::log1p(simd::fast_exp(-simd::abs(x)));
 }
 
-// By erfc, which keeps the digits of the tail.
-template <class V>
-V gelu(V x) {
-  return x * E<V>(0.5) * simd::erfc(x * E<V>(-M_SQRT1_2));
-}
 template <class V>
 V gelu_tanh(V x) {
   constexpr E<V> b = E<V>(M_SQRT2 * M_2_SQRTPI * 0.5), k = E<V>(0.044715);
-  return E<V>(0.5) * x * (1 + simd::tanh(b * (x + k * x * x * x)));
+  return E<V>(0.5) * x * (1 + simd::fast_tanh(b * (x + k * x * x * x)));
 }
 
 }  // namespace
 
 void register_activation_kernels() {
-  vector_kernel(Ew::Sigmoid, [](auto x) { return sigmoid(x); });
+  vector_kernel(Ew::Sigmoid, [](auto x) { return simd::fast_sigmoid(x); });
   vector_kernel(Ew::LogSigmoid,
-                [](auto x) { return simd::min(x, decltype(x){}) - simd::log1p(simd::exp(-simd::abs(x))); });
+                [](auto x) { return simd::min(x, decltype(x){}) - simd::log1p(simd::fast_exp(-simd::abs(x))); });
   unary_kernel(Ew::Relu, Floats{}, [](auto x) { return x > 0 || x != x ? x : decltype(x)(0); });
   unary_kernel(Ew::Relu, Integers{}, [](auto x) { return x > 0 ? x : decltype(x)(0); });
   unary_kernel(Ew::Relu6, Floats{}, [](auto x) {
@@ -50,14 +42,14 @@ void register_activation_kernels() {
     using V = decltype(x);
     return select(x > 0, x * E<V>(p.v[1]), simd::expm1(x * E<V>(p.v[2])) * E<V>(p.v[0] * p.v[1]));
   });
-  vector_kernel(Ew::Gelu, [](auto x) { return gelu(x); });
+  vector_kernel(Ew::Gelu, [](auto x) { return x * simd::normal(x).cdf; });
   vector_kernel(Ew::GeluTanh, [](auto x) { return gelu_tanh(x); });
-  vector_kernel(Ew::Silu, [](auto x) { return x / (1 + simd::exp(-x)); });
-  vector_kernel(Ew::Mish, [](auto x) { return x * simd::tanh(softplus(x)); });
+  vector_kernel(Ew::Silu, [](auto x) { return x / (1 + simd::fast_exp(-x)); });
+  vector_kernel(Ew::Mish, [](auto x) { return x * simd::fast_tanh(softplus(x)); });
   vector_kernel(Ew::Softplus, [](auto x, const EwParams& p) {
     using V = decltype(x);
     V bx = x * E<V>(p.v[0]);
-    return select(bx > E<V>(p.v[1]), x, simd::log1p(simd::exp(bx)) / E<V>(p.v[0]));
+    return select(bx > E<V>(p.v[1]), x, simd::log1p(simd::fast_exp(bx)) / E<V>(p.v[0]));
   });
   unary_kernel(Ew::HardTanh, Floats{}, [](auto x, const EwParams& p) {
     using T = decltype(x);
@@ -128,35 +120,33 @@ void register_activation_kernels() {
     T l = T(p.v[0]);
     return x >= -l && x <= l ? T(0) : g;
   });
-  vector_kernel2(Ew::LogSigmoidBackward, [](auto g, auto x) { return g / (1 + simd::exp(x)); });
+  vector_kernel2(Ew::LogSigmoidBackward, [](auto g, auto x) { return g / (1 + simd::fast_exp(x)); });
   vector_kernel2(Ew::EluBackward, [](auto g, auto x, const EwParams& p) {
     using V = decltype(x);
-    return select(x > 0, g * E<V>(p.v[1]), g * simd::exp(x * E<V>(p.v[2])) * E<V>(p.v[0] * p.v[1] * p.v[2]));
+    return select(x > 0, g * E<V>(p.v[1]), g * simd::fast_exp(x * E<V>(p.v[2])) * E<V>(p.v[0] * p.v[1] * p.v[2]));
   });
   vector_kernel2(Ew::GeluBackward, [](auto g, auto x) {
-    using V = decltype(x);
-    V cdf = E<V>(0.5) * (1 + simd::erf(x * E<V>(M_SQRT1_2)));
-    V pdf = simd::exp(x * x * E<V>(-0.5)) * E<V>(M_2_SQRTPI * M_SQRT1_2 * 0.5);
-    return g * (cdf + x * pdf);
+    const auto [cdf, density] = simd::normal(x);
+    return g * (cdf + x * density);
   });
   vector_kernel2(Ew::GeluTanhBackward, [](auto g, auto x) {
     using V = decltype(x);
     constexpr E<V> b = E<V>(M_SQRT2 * M_2_SQRTPI * 0.5), k = E<V>(0.044715);
-    V t = simd::tanh(b * (x + k * x * x * x));
+    V t = simd::fast_tanh(b * (x + k * x * x * x));
     return g * (E<V>(0.5) * (1 + t) + E<V>(0.5) * x * (1 - t * t) * b * (1 + 3 * k * x * x));
   });
   vector_kernel2(Ew::SiluBackward, [](auto g, auto x) {
-    auto s = sigmoid(x);
+    auto s = simd::fast_sigmoid(x);
     return g * s * (1 + x * (1 - s));
   });
   vector_kernel2(Ew::MishBackward, [](auto g, auto x) {
-    auto t = simd::tanh(softplus(x));
-    return g * (t + x * sigmoid(x) * (1 - t * t));
+    auto t = simd::fast_tanh(softplus(x));
+    return g * (t + x * simd::fast_sigmoid(x) * (1 - t * t));
   });
   vector_kernel2(Ew::SoftplusBackward, [](auto g, auto x, const EwParams& p) {
     using V = decltype(x);
     V bx = x * E<V>(p.v[0]);
-    return select(bx > E<V>(p.v[1]), g, g * sigmoid(bx));
+    return select(bx > E<V>(p.v[1]), g, g * simd::fast_sigmoid(bx));
   });
 
   // Losses element by element: (input, target).
@@ -172,10 +162,11 @@ void register_activation_kernels() {
     return z <= d ? T(0.5) * z * z : d * (z - T(0.5) * d);
   });
   vector_kernel2(Ew::BceLogits, [](auto x, auto t) {
-    return (1 - t) * x + simd::log1p(simd::exp(-simd::abs(x))) + simd::max(-x, decltype(x){});
+    return (1 - t) * x + simd::log1p(simd::fast_exp(-simd::abs(x))) + simd::max(-x, decltype(x){});
   });
-  vector_kernel2(Ew::BceLogitsGrad,
-                 [](auto x, auto t, const EwParams& p) { return (sigmoid(x) - t) * E<decltype(x)>(p.v[3]); });
+  vector_kernel2(Ew::BceLogitsGrad, [](auto x, auto t, const EwParams& p) {
+    return (simd::fast_sigmoid(x) - t) * E<decltype(x)>(p.v[3]);
+  });
   vector_kernel2(Ew::Bce, [](auto x, auto t) {
     using V = decltype(x);
     V low = simd::splat<V>(E<V>(-100));

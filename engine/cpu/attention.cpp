@@ -8,7 +8,7 @@
 
 #include "core/allocator.h"
 #include "core/threads.h"
-#include "cpu/fast_exp.h"
+#include "cpu/fast_math.h"
 #include "cpu/panels.h"
 
 namespace lampas::cpu {

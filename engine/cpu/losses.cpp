@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "core/threads.h"
-#include "cpu/fast_exp.h"
+#include "cpu/fast_math.h"
 #include "cpu/loops.h"
 
 namespace lampas::cpu {

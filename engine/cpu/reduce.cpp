@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "core/threads.h"
-#include "cpu/fast_exp.h"
+#include "cpu/fast_math.h"
 #include "cpu/loops.h"
 
 namespace lampas::cpu {

@@ -9,7 +9,7 @@
 
 #include "core/allocator.h"
 #include "core/threads.h"
-#include "cpu/fast_exp.h"
+#include "cpu/fast_math.h"
 #include "cpu/gemm.h"
 #include "cpu/panels.h"
 
@@ -18,11 +18,6 @@ namespace lampas::cpu {
 namespace {
 
 constexpr int64_t kStepWork = 1 << 18;  // multiply-adds of a step worth sharing among threads
-
-template <class V>
-V sigmoid(V x) {
-  return 1 / (1 + simd::fast_exp(-x));
-}
 
 // Whole vectors, or the first lanes of one.
 template <class T>
@@ -57,21 +52,21 @@ void forward_row(const Row<T>& r, int64_t H, int64_t begin, int64_t end) {
     T* g = r.gates + u;
     auto v0 = io.load(g);
     if constexpr (cell == RnnCell::Lstm) {
-      auto i = sigmoid(v0), f = sigmoid(io.load(g + H)), n = simd::tanh(io.load(g + 2 * H)),
-           o = sigmoid(io.load(g + 3 * H));
+      auto i = simd::fast_sigmoid(v0), f = simd::fast_sigmoid(io.load(g + H)), n = simd::fast_tanh(io.load(g + 2 * H)),
+           o = simd::fast_sigmoid(io.load(g + 3 * H));
       auto c = f * io.load(r.c_prev + u) + i * n;
       io.store(g, i), io.store(g + H, f), io.store(g + 2 * H, n), io.store(g + 3 * H, o);
       io.store(r.c + u, c);
-      io.store(r.h + u, o * simd::tanh(c));
+      io.store(r.h + u, o * simd::fast_tanh(c));
     } else if constexpr (cell == RnnCell::Gru) {
-      auto reset = sigmoid(io.load(g + H)), z = sigmoid(io.load(g + 2 * H));
-      auto n = simd::tanh(v0 + reset * io.load(g + 3 * H));
+      auto reset = simd::fast_sigmoid(io.load(g + H)), z = simd::fast_sigmoid(io.load(g + 2 * H));
+      auto n = simd::fast_tanh(v0 + reset * io.load(g + 3 * H));
       io.store(g, n), io.store(g + H, reset), io.store(g + 2 * H, z);
       io.store(r.h + u, n + z * (io.load(r.h_prev + u) - n));
     } else {
       auto h = v0;
       if constexpr (cell == RnnCell::Tanh)
-        h = simd::tanh(v0);
+        h = simd::fast_tanh(v0);
       else
         h = (v0 > 0) | (v0 != v0) ? v0 : v0 - v0;
       io.store(g, h);
@@ -90,7 +85,7 @@ void backward_row(const Row<T>& r, int64_t H, int64_t begin, int64_t end) {
     auto v0 = io.load(s);
     if constexpr (cell == RnnCell::Lstm) {
       auto f = io.load(s + H), n = io.load(s + 2 * H), o = io.load(s + 3 * H);
-      auto tc = simd::tanh(io.load(r.c + u));
+      auto tc = simd::fast_tanh(io.load(r.c + u));
       auto dc = io.load(r.gc + u) + dh * o * (1 - tc * tc);
       io.store(g, dc * n * v0 * (1 - v0));
       io.store(g + H, dc * io.load(r.c_prev + u) * f * (1 - f));

@@ -84,8 +84,8 @@ inline V min(V a, V b) {
 #endif
 
 #define LAMPAS_MATH1(name)                            \
-  extern "C" vf LAMPAS_VF(name)(vf);                  \
-  extern "C" vd LAMPAS_VD(name)(vd);                  \
+  extern "C" [[gnu::const]] vf LAMPAS_VF(name)(vf);   \
+  extern "C" [[gnu::const]] vd LAMPAS_VD(name)(vd);   \
   inline vf name(vf x) { return LAMPAS_VF(name)(x); } \
   inline vd name(vd x) { return LAMPAS_VD(name)(x); }
 #define LAMPAS_MATH2(name)                                      \

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/threads.h"
-#include "cpu/fast_exp.h"
+#include "cpu/fast_math.h"
 #include "cpu/loops.h"
 #include "cpu/reduce.h"
 #if defined(__AVX512F__) || defined(__AVX__)

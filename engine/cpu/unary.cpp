@@ -1,4 +1,5 @@
 // Elementwise kernels of one input.
+#include "cpu/fast_math.h"
 #include "cpu/loops.h"
 
 namespace lampas::cpu {
@@ -102,7 +103,7 @@ void register_unary_kernels() {
   unary_kernel(Ew::Sqrt, Floats{}, [](auto x) { return std::sqrt(x); });
   unary_kernel(Ew::Rsqrt, Floats{}, [](auto x) { return 1 / std::sqrt(x); });
 
-  vector_kernel(Ew::Exp, [](auto x) { return simd::exp(x); });
+  vector_kernel(Ew::Exp, [](auto x) { return simd::fast_exp(x); });
   vector_kernel(Ew::Exp2, [](auto x) { return simd::exp2(x); });
   vector_kernel(Ew::Expm1, [](auto x) { return simd::expm1(x); });
   vector_kernel(Ew::Log, [](auto x) { return simd::log(x); });
@@ -117,7 +118,7 @@ void register_unary_kernels() {
   vector_kernel(Ew::Atan, [](auto x) { return simd::atan(x); });
   vector_kernel(Ew::Sinh, [](auto x) { return simd::sinh(x); });
   vector_kernel(Ew::Cosh, [](auto x) { return simd::cosh(x); });
-  vector_kernel(Ew::Tanh, [](auto x) { return simd::tanh(x); });
+  vector_kernel(Ew::Tanh, [](auto x) { return simd::fast_tanh(x); });
   vector_kernel(Ew::Asinh, [](auto x) { return simd::asinh(x); });
   vector_kernel(Ew::Acosh, [](auto x) { return simd::acosh(x); });
   vector_kernel(Ew::Atanh, [](auto x) { return simd::atanh(x); });

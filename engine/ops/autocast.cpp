@@ -1,5 +1,6 @@
 #include "ops/autocast.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "ops/ops.h"
@@ -77,8 +78,43 @@ constexpr std::string_view kPromote[] = {"cat", "stack", "index_copy"};
 struct Cached {
   Tensor weight, cast;
 };
+// Casts of parameters that no gradient is recorded for, kept beyond their region: a network that only answers casts its
+// weights once, and the kernels pack them once. Found by the state of the source's memory, which is not kept alive.
+class KeptCasts {
+ public:
+  Tensor of(const Tensor& t, DType to_type) {
+    const Storage& s = *t->storage;
+    Entry& e = entries_[s.id];
+    const uint64_t version = uint64_t(s.version) << 32 | s.hidden_writes;
+    if (e.cast.defined() && e.version == version && e.offset == t.offset() && e.cast.dtype() == to_type &&
+        std::ranges::equal(e.cast.sizes(), t.sizes()))
+      return e.cast;
+    if (e.cast.defined()) bytes_ -= size_t(e.cast.numel()) * e.cast.item_size();
+    e = {version, t.offset(), to(t, to_type)};
+    const Tensor made = e.cast;
+    bytes_ += size_t(made.numel()) * made.item_size();
+    if (bytes_ > kLimit) clear();
+    return made;
+  }
+  void clear() {
+    entries_.clear();
+    bytes_ = 0;
+  }
+
+ private:
+  static constexpr size_t kLimit = size_t(512) << 20;
+  struct Entry {
+    uint64_t version = 0;
+    int64_t offset = 0;
+    Tensor cast;
+  };
+  std::unordered_map<uint64_t, Entry> entries_;
+  size_t bytes_ = 0;
+};
+
 thread_local State current;
 thread_local std::unordered_map<TensorImpl*, Cached> cache;
+thread_local KeptCasts kept_casts;
 
 bool eligible(const Tensor& t) {
   return t.defined() && t.device().is_cpu() && is_floating(t.dtype()) && t.dtype() != DType::Float64;
@@ -90,6 +126,7 @@ Tensor converted(const Tensor& t, DType to_type) {
   const bool keeps = current.cache_enabled && current.nesting > 0 && to_type == current.dtype &&
                      t.dtype() == DType::Float32 && t.requires_grad() && is_leaf(t) && !t->base.defined();
   if (!keeps) return to(t, to_type);
+  if (!mode.grad && !t->storage->exported && t.is_contiguous()) return kept_casts.of(t, to_type);
   auto found = cache.find(t.impl());
   if (found != cache.end() && (found->second.cast.requires_grad() || !mode.grad)) return found->second.cast;
   Tensor y = to(t, to_type);
