@@ -9,6 +9,7 @@
 #include "core/allocator.h"
 #include "core/threads.h"
 #include "cpu/convolution_columns.h"
+#include "cpu/winograd.h"
 
 namespace lampas::cpu {
 namespace {
@@ -294,10 +295,22 @@ std::shared_ptr<const Primitive> find(const ConvShape& s, Pass pass, bool bias =
 }
 
 template <class T>
+bool winograd_takes(const ConvShape& s) {
+  return std::is_same_v<T, float> && winograd_pays(s);
+}
+
+template <class T>
 void forward(const ConvShape& s, Activation<const T> x, const T* w, WeightVersion version, const T* bias, bool relu,
              Activation<T> y) {
   const Extents e(s);
-  if (auto p = find<T>(s, Pass::Forward, bias != nullptr)) {
+  if (winograd_takes<T>(s)) {
+    if constexpr (std::is_same_v<T, float>) {
+      Reading<T> in(x, Order::ChannelsLast, s.batch, s.in_channels, e.in_space);
+      Writing<T> out(y, Order::ChannelsLast, s.batch, s.out_channels, e.out_space);
+      winograd_forward(s, in.data(), w, version, bias, relu, out.data());
+      out.finish();
+    }
+  } else if (auto p = find<T>(s, Pass::Forward, bias != nullptr)) {
     Reading<T> in(x, Order::ChannelsLast, s.batch, s.in_channels, e.in_space);
     Writing<T> out(y, Order::ChannelsLast, s.batch, s.out_channels, e.out_space);
     const auto& l = p->layouts;
@@ -325,7 +338,14 @@ void forward(const ConvShape& s, Activation<const T> x, const T* w, WeightVersio
 template <class T>
 void backward_data(const ConvShape& s, Activation<const T> gy, const T* w, WeightVersion version, Activation<T> gx) {
   const Extents e(s);
-  if (auto p = find<T>(s, Pass::BackwardData)) {
+  if (winograd_takes<T>(s)) {
+    if constexpr (std::is_same_v<T, float>) {
+      Reading<T> out(gy, Order::ChannelsLast, s.batch, s.out_channels, e.out_space);
+      Writing<T> in(gx, Order::ChannelsLast, s.batch, s.in_channels, e.in_space);
+      winograd_backward_data(s, out.data(), w, version, in.data());
+      in.finish();
+    }
+  } else if (auto p = find<T>(s, Pass::BackwardData)) {
     Reading<T> out(gy, Order::ChannelsLast, s.batch, s.out_channels, e.out_space);
     Writing<T> in(gx, Order::ChannelsLast, s.batch, s.in_channels, e.in_space);
     const auto& l = p->layouts;
@@ -349,7 +369,13 @@ void backward_data(const ConvShape& s, Activation<const T> gy, const T* w, Weigh
 template <class T>
 void backward_weights(const ConvShape& s, Activation<const T> x, Activation<const T> gy, T* gw, T* gbias) {
   const Extents e(s);
-  if (auto p = find<T>(s, Pass::BackwardWeights, gbias != nullptr)) {
+  if (winograd_takes<T>(s)) {
+    if constexpr (std::is_same_v<T, float>) {
+      Reading<T> in(x, Order::ChannelsLast, s.batch, s.in_channels, e.in_space);
+      Reading<T> out(gy, Order::ChannelsLast, s.batch, s.out_channels, e.out_space);
+      winograd_backward_weights(s, in.data(), out.data(), gw, gbias);
+    }
+  } else if (auto p = find<T>(s, Pass::BackwardWeights, gbias != nullptr)) {
     const auto& l = p->layouts;
     const InLayout<T> in(x, l[kPlainSource], l[kSource], l[kReadSource], s.batch, s.in_channels, e.in_space);
     const InLayout<T> out(gy, l[kPlainResult], l[kResult], l[kReadResult], s.batch, s.out_channels, e.out_space);
@@ -420,8 +446,9 @@ void conv_backward_weights(const ConvShape& s, Activation<const T> x, Activation
 template <class T>
 Order conv_preferred_order(const ConvShape& s) {
   if (empty(s)) return Order::Plain;
-  const auto p = find<T>(ordinary(s), s.transposed ? Pass::BackwardData : Pass::Forward);
-  return p || k16Bits<T> ? Order::ChannelsLast : Order::Plain;
+  const ConvShape o = ordinary(s);
+  if (k16Bits<T> || winograd_takes<T>(o)) return Order::ChannelsLast;
+  return find<T>(o, s.transposed ? Pass::BackwardData : Pass::Forward) ? Order::ChannelsLast : Order::Plain;
 }
 
 #define LAMPAS_CONVOLUTION(T)                                                                                         \

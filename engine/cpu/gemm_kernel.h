@@ -206,6 +206,23 @@ inline void transpose_block(const double* src, int64_t ld_src, double* dst, int6
 }
 #endif
 
+// dst[c][r] = src[r][c] for rows x columns numbers.
+template <class T>
+void transpose(int64_t rows, int64_t columns, const T* src, int64_t ld_src, T* dst, int64_t ld_dst) {
+  int64_t r = 0;
+#if defined(__AVX2__)
+  constexpr int side = transpose_side(static_cast<T*>(nullptr));
+  for (; r + side <= rows; r += side) {
+    int64_t c = 0;
+    for (; c + side <= columns; c += side) transpose_block(src + r * ld_src + c, ld_src, dst + c * ld_dst + r, ld_dst);
+    for (; c < columns; c++)
+      for (int64_t i = r; i < r + side; i++) dst[c * ld_dst + i] = src[i * ld_src + c];
+  }
+#endif
+  for (; r < rows; r++)
+    for (int64_t c = 0; c < columns; c++) dst[c * ld_dst + r] = src[r * ld_src + c];
+}
+
 // Copies `width` <= Width lanes over k steps into dst[k][Width], padding with zeros; S converts to T on the way.
 template <int Width, class T, class S>
 void pack_panel(int64_t k, int width, const S* src, int64_t stride_lane, int64_t stride_k, T* dst) {

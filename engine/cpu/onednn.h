@@ -54,7 +54,15 @@ class Key {
 };
 
 // The kinds of keys; one number for each place that makes primitives.
-enum Kind : int64_t { kReorder, kMatmul, kConvolution, kQuantizedLinear, kQuantizedConvolution, kUserKind = 64 };
+enum Kind : int64_t {
+  kReorder,
+  kMatmul,
+  kConvolution,
+  kQuantizedLinear,
+  kQuantizedConvolution,
+  kWinograd,
+  kUserKind = 64
+};
 
 // A memory layout. One with an id can be told from others, and found in a cache, by that number alone.
 struct Layout {

@@ -48,9 +48,21 @@ PackedWeights::PackedWeights(const void* weights, WeightVersion version, const o
                              const onednn::Layout& wanted)
     : data_(weights) {
   if (plain.id == wanted.id) return;
-  const size_t bytes = wanted.bytes;
+  onednn::Key form(onednn::kReorder);
+  form.add(plain.id).add(wanted.id);
+  find(weights, version, form, wanted.bytes, [&](void* memory) { onednn::reorder(plain, weights, wanted, memory); });
+}
+
+PackedWeights::PackedWeights(const void* weights, WeightVersion version, onednn::Key form, size_t bytes,
+                             const std::function<void(void*)>& pack)
+    : data_(nullptr) {
+  find(weights, version, form, bytes, pack);
+}
+
+void PackedWeights::find(const void* weights, WeightVersion version, onednn::Key key, size_t bytes,
+                         const std::function<void(void*)>& write) {
   auto pack = [&](std::shared_ptr<Scratch> memory) {
-    onednn::reorder(plain, weights, wanted, memory->as<void>());
+    write(memory->as<void>());
     data_ = memory->as<void>();
     copy_ = std::move(memory);
   };
@@ -60,8 +72,7 @@ PackedWeights::PackedWeights(const void* weights, WeightVersion version, const o
     return;
   }
 
-  onednn::Key key(int64_t(version.storage));
-  key.add(reinterpret_cast<int64_t>(weights)).add(plain.id).add(wanted.id);
+  key.add(int64_t(version.storage)).add(reinterpret_cast<int64_t>(weights));
   std::shared_ptr<Scratch> memory;
   {
     std::lock_guard lock(s.mutex);

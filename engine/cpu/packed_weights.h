@@ -1,8 +1,9 @@
-// Weights in the layouts oneDNN's kernels want, kept as long as the plain ones do not change.
+// Weights in the layouts the kernels want, kept as long as the plain ones do not change.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "cpu/onednn.h"
@@ -17,9 +18,14 @@ using lampas::WeightVersion;
 class PackedWeights {
  public:
   PackedWeights(const void* weights, WeightVersion version, const onednn::Layout& plain, const onednn::Layout& wanted);
+  // What `pack` writes into `bytes` of memory; `form` names it and everything it depends on besides the weights.
+  PackedWeights(const void* weights, WeightVersion version, onednn::Key form, size_t bytes,
+                const std::function<void(void*)>& pack);
   const void* data() const { return data_; }
 
  private:
+  void find(const void* weights, WeightVersion version, onednn::Key form, size_t bytes,
+            const std::function<void(void*)>& pack);
   std::shared_ptr<const void> copy_;
   const void* data_;
 };

@@ -11,6 +11,7 @@
 #include "core/threads.h"
 #include "cpu/fast_math.h"
 #include "cpu/gemm.h"
+#include "cpu/lanes.h"
 #include "cpu/panels.h"
 
 namespace lampas::cpu {
@@ -18,23 +19,6 @@ namespace lampas::cpu {
 namespace {
 
 constexpr int64_t kStepWork = 1 << 18;  // multiply-adds of a step worth sharing among threads
-
-// Whole vectors, or the first lanes of one.
-template <class T>
-struct Whole {
-  using V = simd::Vec<T>;
-  V load(const T* p) const { return simd::load<V>(p); }
-  void store(T* p, V v) const { simd::store(p, v); }
-};
-
-// Calls f(unit, access) for the vectors of units [begin, end).
-template <class T, class F>
-inline void for_units(int64_t begin, int64_t end, F&& f) {
-  constexpr int W = simd::kLanes<simd::Vec<T>>;
-  int64_t u = begin;
-  for (; u + W <= end; u += W) f(u, Whole<T>{});
-  if (u < end) f(u, gemm_detail::Lanes<T>(int(end - u)));
-}
 
 // One row of one step. Pointers may be null where the cell has no such value.
 template <class T>
@@ -48,7 +32,7 @@ struct Row {
 
 template <class T, RnnCell cell>
 void forward_row(const Row<T>& r, int64_t H, int64_t begin, int64_t end) {
-  for_units<T>(begin, end, [&](int64_t u, const auto& io) {
+  for_vectors<T>(begin, end, [&](int64_t u, const auto& io) {
     T* g = r.gates + u;
     auto v0 = io.load(g);
     if constexpr (cell == RnnCell::Lstm) {
@@ -77,7 +61,7 @@ void forward_row(const Row<T>& r, int64_t H, int64_t begin, int64_t end) {
 
 template <class T, RnnCell cell>
 void backward_row(const Row<T>& r, int64_t H, int64_t begin, int64_t end) {
-  for_units<T>(begin, end, [&](int64_t u, const auto& io) {
+  for_vectors<T>(begin, end, [&](int64_t u, const auto& io) {
     const T* s = r.gates + u;
     T* g = r.g_gates + u;
     auto dh = io.load(r.gh + u);

@@ -1,0 +1,89 @@
+"""Large 3 x 3 convolutions of float32, which are computed by tiles of 2 x 2 results with fewer multiplications."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lampas
+import lampas.nn.functional as F
+
+
+def passes(
+    x: np.ndarray, w: np.ndarray, b: np.ndarray, padding: tuple[int, int], dtype: lampas.dtype
+) -> list[np.ndarray]:
+    """The result and the gradients of input, weights and bias for a fixed gradient of the result."""
+    leaves = [lampas.tensor(v, dtype=dtype, requires_grad=True) for v in (x, w, b)]
+    y = F.conv2d(*leaves, padding=padding)
+    g = np.random.default_rng(0).integers(-4, 5, y.shape) / 4
+    y.backward(lampas.tensor(g, dtype=dtype))
+    return [v.double().numpy() for v in (y.detach(), *(leaf.grad for leaf in leaves))]
+
+
+def operands(n: int, c: int, k: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(n * 1000 + c)
+    return draw.standard_normal((n, c, height, width)), draw.standard_normal((k, c, 3, 3)), draw.standard_normal(k)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    n=st.integers(1, 9),
+    c=st.integers(16, 70),
+    k=st.integers(20, 70),
+    height=st.integers(3, 23),
+    width=st.integers(3, 23),
+    padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+)
+def test_like_double_precision(n: int, c: int, k: int, height: int, width: int, padding: tuple[int, int]) -> None:
+    x, w, b = operands(n, c, k, height, width)
+    for found, exact in zip(*(passes(x, w, b, padding, d) for d in (lampas.float32, lampas.float64)), strict=True):
+        # a few roundings of sums whose terms are as large as the result's typical size
+        np.testing.assert_allclose(found, exact, rtol=0, atol=2e-6 * max(np.abs(exact).max(), 1))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 5])
+@pytest.mark.parametrize("shape", [(16, 48, 40, 4, 4), (3, 33, 65, 21, 18)], ids=["few tiles", "many tiles"])
+def test_small_integers_are_exact(shape: tuple[int, ...], threads: int) -> None:
+    n, c, k, height, width = shape
+    draw = np.random.default_rng(5)
+    x, w, b = draw.integers(-3, 4, (n, c, height, width)), draw.integers(-3, 4, (k, c, 3, 3)), draw.integers(-3, 4, k)
+    before = lampas.get_num_threads()
+    lampas.set_num_threads(threads)
+    try:
+        results = [passes(x, w, b, (1, 1), d) for d in (lampas.float32, lampas.float64)]
+    finally:
+        lampas.set_num_threads(before)
+    for found, exact in zip(*results, strict=True):
+        np.testing.assert_array_equal(found, exact)
+
+
+def test_nan_stays_near() -> None:
+    x, w, b = operands(2, 32, 40, 16, 16)
+    x[1, 3, 8, 8] = np.nan
+    y = F.conv2d(*(lampas.tensor(v, dtype=lampas.float32) for v in (x, w, b)), padding=1).numpy()
+    reached = np.isnan(y)
+    assert reached[1, :, 7:10, 7:10].all()  # the results that see it
+    reached[1, :, 6:10, 6:10] = False  # their tiles
+    assert not reached.any()
+
+
+def test_relu_after_it_keeps_nan() -> None:
+    x, _, _ = operands(2, 32, 40, 16, 16)
+    x[0, 0, 0, 0] = np.nan
+    network = lampas.nn.Sequential(lampas.nn.Conv2d(32, 40, 3, padding=1), lampas.nn.ReLU())
+    with lampas.no_grad():
+        y = network(lampas.tensor(x, dtype=lampas.float32))
+        plain = network[0](lampas.tensor(x, dtype=lampas.float32))
+    assert y[0, :, :2, :2].isnan().all()
+    np.testing.assert_array_equal(y[1].numpy(), plain[1].clamp_min(0).numpy())
+
+
+def test_weights_written_in_place_are_seen() -> None:
+    x, w, _ = (lampas.tensor(v, dtype=lampas.float32) for v in operands(4, 32, 64, 16, 16))
+    first = F.conv2d(x, w, padding=1)
+    w.mul_(2)
+    np.testing.assert_array_equal(F.conv2d(x, w, padding=1).numpy(), (first * 2).numpy())
+    w.numpy()[:] = 0
+    assert not F.conv2d(x, w, padding=1).any()
