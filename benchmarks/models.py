@@ -1,7 +1,9 @@
 """The larger networks of the workloads, each written once for whichever library is given as `torch`."""
 
+from typing import Any
 
-def tutorial_cnn(torch):
+
+def tutorial_cnn(torch: Any) -> Any:
     """Three 3 × 3 convolutions, each with ReLU and pooling, and a linear layer, for images of 28 × 28."""
     nn = torch.nn
     layers = []
@@ -10,12 +12,12 @@ def tutorial_cnn(torch):
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * 3 * 3, 10))
 
 
-def resnet18(torch, classes, small):
+def resnet18(torch: Any, classes: int, small: bool) -> Any:
     """ResNet-18; `small` is the form for 32 × 32 images: a 3 × 3 first convolution and no first pooling."""
     nn = torch.nn
 
     class Block(nn.Module):
-        def __init__(self, before, after, stride):
+        def __init__(self, before: int, after: int, stride: int) -> None:
             super().__init__()
             self.conv1 = nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
             self.norm1 = nn.BatchNorm2d(after)
@@ -26,7 +28,7 @@ def resnet18(torch, classes, small):
             if stride != 1 or before != after:
                 self.shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
 
-        def forward(self, x):
+        def forward(self, x: Any) -> Any:
             y = self.relu(self.norm1(self.conv1(x)))
             return self.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
@@ -42,19 +44,19 @@ def resnet18(torch, classes, small):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, classes))
 
 
-def gpt(torch, blocks, width, heads, length, symbols):
+def gpt(torch: Any, blocks: int, width: int, heads: int, length: int, symbols: int) -> Any:
     """A decoder of the GPT-2 kind: pre-normalised blocks of causal attention and a GELU network."""
     nn = torch.nn
     F = nn.functional
 
     class Block(nn.Module):
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__()
             self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
             self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
             self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
-        def forward(self, x):
+        def forward(self, x: Any) -> Any:
             batch, time, _ = x.shape
             qkv = self.qkv(self.norm1(x)).view(batch, time, 3, heads, width // heads)
             q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
@@ -63,13 +65,13 @@ def gpt(torch, blocks, width, heads, length, symbols):
             return x + self.down(F.gelu(self.up(self.norm2(x))))
 
     class GPT(nn.Module):
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__()
             self.symbol, self.position = nn.Embedding(symbols, width), nn.Embedding(length, width)
             self.blocks = nn.Sequential(*[Block() for _ in range(blocks)])
             self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, symbols, bias=False)
 
-        def forward(self, text):
+        def forward(self, text: Any) -> Any:
             x = self.symbol(text) + self.position(torch.arange(text.shape[1]))
             return self.head(self.norm(self.blocks(x)))
 
