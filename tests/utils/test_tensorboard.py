@@ -96,6 +96,8 @@ def test_histograms_with_few_bins_and_bad_ones(written, tmp_path):
     with SummaryWriter(tmp_path / "bad") as writer:
         with pytest.raises(ValueError, match="no element"):
             writer.add_histogram("h", lampas.ones(0))
+        with pytest.raises(ValueError, match=r"none of 2 values \(1 NaN\) lies in the bins"):
+            writer.add_histogram("h", lampas.tensor([1.0, float("nan")]), bins=[5.0, 6.0])
         with pytest.raises(ValueError, match="2 limits and 1 counts"):
             writer.add_histogram_raw("h", 0, 1, 2, 3, 4, [1, 2], [1])
 
@@ -272,6 +274,53 @@ def test_graph_errors(tmp_path):
             writer.add_graph(model, lampas.rand(1, 7, 6, 6))
     assert "no graph was written" in "".join(caught.value.__notes__)
     assert model.training and not any(m._forward_hooks for m in model.modules())
+
+
+def test_onnx_graph(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    x, y = (helper.make_tensor_value_info(name, kind, ["n", 3]) for name in "xy")
+    model = helper.make_model(
+        helper.make_graph([helper.make_node("LeakyRelu", ["x"], ["y"], alpha=0.5)], "g", [x], [y])
+    )
+    onnx.save(model, tmp_path / "model.onnx")
+    with SummaryWriter(tmp_path / "run") as writer:
+        writer.add_onnx_graph(tmp_path / "model.onnx")
+    (graph,) = [GraphDef.FromString(e.graph_def) for e in events(tmp_path / "run") if e.graph_def]
+    assert [(node.name, node.op, list(node.input)) for node in graph.node] == [
+        ("x", "Variable", []),
+        ("y", "Variable", []),
+        ("y", "LeakyRelu", ["x"]),
+    ]
+    assert [dim.size for dim in graph.node[0].attr["shape"].shape.dim] == [0, 3]
+    assert graph.node[2].attr["parameters"].s.startswith(b"alpha = 0.5")
+
+
+def test_onnx_graph_needs_onnx(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with SummaryWriter(tmp_path) as writer:
+        with pytest.raises(ImportError, match="pip install onnx"):
+            writer.add_onnx_graph("model.onnx")
+
+
+def test_summaries_made_apart():
+    """The functions of `summary`, which programs also call themselves."""
+    from lampas.utils.tensorboard import summary
+
+    assert [summary.int_to_half(summary.half_to_int(x)) for x in (0.5, -3.0, 0.0)] == [0.5, -3.0, 0.0]
+    assert summary.half_to_int(1.0) == 0x3F800000
+    curve = summary.compute_curve(np.array([0, 1, 1, 0]), np.array([0.1, 0.4, 0.9, 0.6]), 11)
+    assert curve[:, 5].tolist() == [1, 1, 1, 1, 0.5, 0.5]
+    with pytest.raises(TypeError, match="needs num_thresholds"):
+        summary.compute_curve(np.zeros(1), np.zeros(1))
+    experiment, start, end = summary.hparams({"a": 1}, {"b": 2})
+    assert [m.value[0].tag.rpartition("/")[2] for m in (experiment, start, end)] == [
+        "experiment",
+        "session_start_info",
+        "session_end_info",
+    ]
+    with pytest.raises(TypeError, match="hparam_dict must be a dict, but is a NoneType"):
+        summary.hparams()
 
 
 def test_folders_closing_and_purging(tmp_path, monkeypatch):

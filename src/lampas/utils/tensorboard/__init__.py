@@ -1,6 +1,7 @@
 """`SummaryWriter`: files that TensorBoard shows, written with TensorBoard's own event writer.
 
-Needs the package tensorboard (and Pillow for images, matplotlib for figures, moviepy for videos).
+Needs the package tensorboard (and Pillow for images, matplotlib for figures, moviepy for videos, onnx for
+ONNX graphs).
 """
 
 from __future__ import annotations

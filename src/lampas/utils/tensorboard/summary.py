@@ -20,13 +20,19 @@ from lampas.utils.tensorboard._arrays import make_np, to_hwc, video_frames
 
 __all__ = [
     "audio",
+    "compute_curve",
     "custom_scalars",
+    "draw_boxes",
+    "half_to_int",
     "histogram",
     "histogram_raw",
     "hparams",
     "image",
     "image_boxes",
+    "int_to_half",
     "make_histogram",
+    "make_image",
+    "make_video",
     "mesh",
     "pr_curve",
     "pr_curve_raw",
@@ -49,8 +55,10 @@ def _one(**fields: Any) -> Summary:
     return Summary(value=[Summary.Value(**fields)])
 
 
-def scalar(name: str, tensor: Any, new_style: bool = False, double_precision: bool = False) -> Summary:
-    """One number; `new_style` as a tensor, which TensorBoard loads faster.
+def scalar(
+    name: str, tensor: Any, collections: Any = None, new_style: bool = False, double_precision: bool = False
+) -> Summary:
+    """One number; `new_style` as a tensor, which TensorBoard loads faster. `collections` is not used.
 
     Raises:
         AssertionError: `tensor` has more than one element.
@@ -85,6 +93,16 @@ _TENSOR_FIELDS = {
 }
 
 
+def half_to_int(f: float) -> int:
+    """The bits of a number's float32, read as an int: so a `TensorProto` holds 16-bit numbers."""
+    return int(np.float32(f).view(np.int32))
+
+
+def int_to_half(i: int) -> float:
+    """The number whose `half_to_int` is `i`."""
+    return float(np.int32(i).view(np.float32))
+
+
 def tensor_proto(tag: str, tensor: Any) -> Summary:
     """A whole tensor.
 
@@ -98,7 +116,7 @@ def tensor_proto(tag: str, tensor: Any) -> Summary:
     kind, field = _TENSOR_FIELDS[tensor.dtype]
     flat = tensor.detach().cpu().flatten()
     if field == "half_val":
-        # A 16-bit number travels as the bits of its float32, as an int.
+        # as `half_to_int` does for one
         values = flat.float().numpy().view(np.int32).tolist()
     elif tensor.dtype.is_complex:
         values = lampas.view_as_real(flat).flatten().tolist()
@@ -141,7 +159,8 @@ def make_histogram(values: np.ndarray, bins: Any, max_bins: int | None = None) -
         limits = np.append(limits[:-1:step], limits[-1])
     filled = np.flatnonzero(counts)
     if filled.size == 0:
-        raise ValueError("the histogram is empty: no value lies in the bins")
+        missing = np.isnan(values).sum()
+        raise ValueError(f"the histogram is empty: none of {values.size} values ({missing} NaN) lies in the bins")
     start, end = int(filled[0]), int(filled[-1]) + 1
     # The first bucket's limit is where the first filled bin begins, so one (empty) bin before it is kept.
     buckets = np.concatenate([counts[start - 1 : start] if start else [0], counts[start:end]])
@@ -162,15 +181,20 @@ def _to_bytes(array: np.ndarray) -> np.ndarray:
     return (array.astype(np.float32) * scale).clip(0, 255).astype(np.uint8)
 
 
-def _picture(array: np.ndarray, rescale: float = 1, boxes: Any = None, labels: Any = None) -> Summary.Image:
+def make_image(tensor: np.ndarray, rescale: float = 1, rois: Any = None, labels: Any = None) -> Summary.Image:
+    """A uint8 array (H, W, 3) as a PNG, with boxes and their labels drawn on it, then resized by `rescale`.
+
+    Raises:
+        ImportError: the package Pillow is not installed.
+    """
     try:
         from PIL import Image
     except ImportError as error:
         raise ImportError("writing images needs the package Pillow; install it with `pip install pillow`") from error
-    height, width, channels = array.shape
-    picture = Image.fromarray(array)
-    if boxes is not None:
-        _draw_boxes(picture, boxes, labels)
+    height, width, channels = tensor.shape
+    picture = Image.fromarray(tensor)
+    if rois is not None:
+        picture = draw_boxes(picture, rois, labels)
     size = (int(width * rescale), int(height * rescale))
     if size != picture.size:
         picture = picture.resize(size, Image.Resampling.LANCZOS)
@@ -179,10 +203,11 @@ def _picture(array: np.ndarray, rescale: float = 1, boxes: Any = None, labels: A
     return Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=file.getvalue())
 
 
-def _draw_boxes(picture: Any, boxes: np.ndarray, labels: Any) -> None:
+def draw_boxes(disp_image: Any, boxes: Any, labels: Any = None) -> Any:
+    """Draws boxes (N rows: left, top, right, bottom) with labels on a Pillow image, which it also returns."""
     from PIL import ImageDraw, ImageFont
 
-    font, draw = ImageFont.load_default(), ImageDraw.Draw(picture)
+    font, draw = ImageFont.load_default(), ImageDraw.Draw(disp_image)
     for i, (left, top, right, bottom) in enumerate(boxes[:, :4].tolist()):
         corners = [(left, top), (left, bottom), (right, bottom), (right, top), (left, top)]
         draw.line(corners, width=2, fill="Red")
@@ -192,11 +217,12 @@ def _draw_boxes(picture: Any, boxes: np.ndarray, labels: Any) -> None:
             corner = (left, bottom - (y1 - y0) - 2 * margin)
             draw.rectangle([corner, (left + x1 - x0, bottom)], fill="Red")
             draw.text((left + margin, bottom - (y1 - y0) - margin), labels[i], fill="black", font=font)
+    return disp_image
 
 
 def image(tag: str, tensor: Any, rescale: float = 1, dataformats: str = "NCHW") -> Summary:
     """An image, or a batch of images as a grid: uint8, or numbers from 0 to 1."""
-    return _one(tag=tag, image=_picture(_to_bytes(to_hwc(make_np(tensor), dataformats)), rescale))
+    return _one(tag=tag, image=make_image(_to_bytes(to_hwc(make_np(tensor), dataformats)), rescale))
 
 
 def image_boxes(
@@ -204,16 +230,20 @@ def image_boxes(
 ) -> Summary:
     """An image with boxes (N rows: left, top, right, bottom) drawn on it."""
     array = _to_bytes(to_hwc(make_np(tensor_image), dataformats))
-    return _one(tag=tag, image=_picture(array, rescale, make_np(tensor_boxes), labels))
+    return _one(tag=tag, image=make_image(array, rescale, make_np(tensor_boxes), labels))
 
 
 def video(tag: str, tensor: Any, fps: float = 4) -> Summary:
-    """Videos of shape (N, T, C, H, W) as an animated GIF.
+    """Videos of shape (N, T, C, H, W), uint8 or numbers from 0 to 1, as an animated GIF: see `make_video`."""
+    return _one(tag=tag, image=make_video(_to_bytes(video_frames(make_np(tensor))), fps))
+
+
+def make_video(tensor: np.ndarray, fps: float) -> Summary.Image:
+    """Frames, uint8 of shape (T, H, W, C), as an animated GIF.
 
     Raises:
         ImportError: the package moviepy is not installed.
     """
-    frames = _to_bytes(video_frames(make_np(tensor)))
     try:
         try:
             from moviepy import ImageSequenceClip
@@ -226,14 +256,11 @@ def video(tag: str, tensor: Any, fps: float = 4) -> Summary:
 
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "video.gif")
-        ImageSequenceClip(list(frames), fps=fps).write_gif(path, logger=None)
+        ImageSequenceClip(list(tensor), fps=fps).write_gif(path, logger=None)
         with open(path, "rb") as file:
             encoded = file.read()
-    _, height, width, channels = frames.shape
-    return _one(
-        tag=tag,
-        image=Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=encoded),
-    )
+    _, height, width, channels = tensor.shape
+    return Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=encoded)
 
 
 def audio(tag: str, tensor: Any, sample_rate: int = 44100) -> Summary:
@@ -323,23 +350,42 @@ def pr_curve_raw(
 def pr_curve(tag: str, labels: Any, predictions: Any, num_thresholds: int = 127, weights: Any = None) -> Summary:
     """Precision and recall of predictions (0 to 1) against labels (0 or 1), at evenly spaced thresholds."""
     thresholds = min(num_thresholds, 127)
+    return _pr_curve(tag, compute_curve(labels, predictions, thresholds, weights), thresholds)
+
+
+def compute_curve(labels: Any, predictions: Any, num_thresholds: int | None = None, weights: Any = None) -> np.ndarray:
+    """True and false positives, true and false negatives, precision and recall: six rows, a threshold in each column.
+
+    Raises:
+        TypeError: no number of thresholds is given.
+    """
+    if num_thresholds is None:
+        raise TypeError("compute_curve needs num_thresholds, the number of thresholds from 0 to 1")
     labels, predictions = make_np(labels).astype(np.float64), make_np(predictions)
     weights = 1.0 if weights is None else make_np(weights)
-    buckets = np.floor(predictions * (thresholds - 1)).astype(np.int32)
+    buckets = np.floor(predictions * (num_thresholds - 1)).astype(np.int32)
 
     def at_least(counted: np.ndarray) -> np.ndarray:
         # How many have a prediction in this bucket or above.
-        found, _ = np.histogram(buckets, bins=thresholds, range=(0, thresholds - 1), weights=counted)
+        found, _ = np.histogram(buckets, bins=num_thresholds, range=(0, num_thresholds - 1), weights=counted)
         return np.cumsum(found[::-1])[::-1]
 
     tp, fp = at_least(labels * weights), at_least((1.0 - labels) * weights)
     tn, fn = fp[0] - fp, tp[0] - tp
     precision = tp / np.maximum(1e-7, tp + fp)
     recall = tp / np.maximum(1e-7, tp + fn)
-    return _pr_curve(tag, np.stack((tp, fp, tn, fn, precision, recall)), thresholds)
+    return np.stack((tp, fp, tn, fn, precision, recall))
 
 
-def mesh(tag: str, vertices: Any, colors: Any, faces: Any, config_dict: dict | None) -> Summary:
+def mesh(
+    tag: str,
+    vertices: Any,
+    colors: Any,
+    faces: Any,
+    config_dict: dict | None,
+    display_name: str | None = None,
+    description: str | None = None,
+) -> Summary:
     """Points or a surface in space; each tensor has the shape (N, points, 3)."""
     from tensorboard.plugins.mesh import metadata
     from tensorboard.plugins.mesh.plugin_data_pb2 import MeshPluginData
@@ -351,7 +397,7 @@ def mesh(tag: str, vertices: Any, colors: Any, faces: Any, config_dict: dict | N
     summaries = []
     for values, kind in given:
         about = metadata.create_summary_metadata(
-            tag, None, kind, components, list(values.shape), None, json_config=config
+            tag, display_name, kind, components, list(values.shape), description, json_config=config
         )
         message = TensorProto(
             dtype="DT_FLOAT", float_val=values.reshape(-1).tolist(), tensor_shape=_shape(values.shape[:3])
@@ -362,7 +408,7 @@ def mesh(tag: str, vertices: Any, colors: Any, faces: Any, config_dict: dict | N
 
 
 def hparams(
-    hparam_dict: dict, metric_dict: dict, hparam_domain_discrete: dict | None = None
+    hparam_dict: dict | None = None, metric_dict: dict | None = None, hparam_domain_discrete: dict | None = None
 ) -> tuple[Summary, Summary, Summary]:
     """The three messages of a run's hyperparameters: the experiment, the run's values, the run's end.
 

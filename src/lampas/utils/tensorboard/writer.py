@@ -49,9 +49,13 @@ class FileWriter:
     def add_graph(self, graph_profile: tuple, walltime: float | None = None) -> None:
         """Adds a `GraphDef` and its `RunMetadata`."""
         definition, run = graph_profile
-        self.add_event(Event(graph_def=definition.SerializeToString()), None, walltime)
+        self.add_onnx_graph(definition, walltime)
         tagged = TaggedRunMetadata(tag="step1", run_metadata=run.SerializeToString())
         self.add_event(Event(tagged_run_metadata=tagged), None, walltime)
+
+    def add_onnx_graph(self, graph: Any, walltime: float | None = None) -> None:
+        """Adds a `GraphDef`."""
+        self.add_event(Event(graph_def=graph.SerializeToString()), None, walltime)
 
     def flush(self) -> None:
         """Writes what waits to the disk."""
@@ -302,6 +306,12 @@ class SummaryWriter:
         from lampas.utils.tensorboard._graph import graph
 
         self._get_file_writer().add_graph(graph(model, input_to_model, verbose, use_strict_trace))
+
+    def add_onnx_graph(self, prototxt: str | os.PathLike) -> None:
+        """The graph of an ONNX file, whose path is `prototxt`. Needs the package onnx."""
+        from lampas.utils.tensorboard._onnx_graph import load_onnx_graph
+
+        self._get_file_writer().add_onnx_graph(load_onnx_graph(prototxt))
 
     def add_embedding(
         self,
