@@ -14,6 +14,7 @@ void* (*pack_saved)(const Tensor&) = nullptr;
 Tensor (*unpack_saved)(void*) = nullptr;
 void (*drop_object)(void*) = nullptr;
 void* (*capture_stack)() = nullptr;
+SparseGradients sparse_gradients{};
 
 void TensorImpl::destroy(TensorImpl* t) {
   if (t->autograd) {
@@ -202,6 +203,7 @@ class Exclusive {
 
 // Adds what reaches it to the leaf's .grad.
 struct Accumulate {
+  static constexpr bool takes_sparse = true;
   Tensor leaf;
   ~Accumulate() {
     if (leaf.defined() && leaf->autograd) leaf->autograd->accumulator = nullptr;
@@ -230,6 +232,13 @@ struct Accumulate {
   }
   static void accumulate_grad(const Tensor& leaf, Tensor g, Tensor* slot) {
     Autograd& a = *leaf->autograd;
+    if (is_sparse(g) || (a.grad.defined() && is_sparse(a.grad))) [[unlikely]] {
+      // The first one is copied: it has a Python object, so that nothing tells here who else holds it.
+      bool copies = g.dtype() != leaf.dtype() || !a.grad.defined();
+      if (copies) g = is_sparse(g) ? sparse_gradients.cast(g, leaf.dtype()) : to(g, leaf.dtype());
+      a.grad = a.grad.defined() ? sparse_gradients.add(a.grad, g, !mode.grad) : std::move(g);
+      return;
+    }
     if (g.dtype() != leaf.dtype()) g = to(g, leaf.dtype());
     if (!a.grad.defined()) {
       // Nobody else holds it and it has the leaf's layout: keep it, do not copy.

@@ -109,6 +109,16 @@ Tensor detach(const Tensor& t);
 // The leaf an AccumulateGrad node serves; null for any other node.
 const Tensor* accumulated_leaf(const Node& n);
 
+// Sparse gradients are Python's: its functions for what the engine does with gradients. `add` may write into `sum` when
+// `inplace`; `cast` gives a copy of this dtype.
+struct SparseGradients {
+  Tensor (*add)(const Tensor& sum, const Tensor& g, bool inplace);
+  Tensor (*dense)(const Tensor& g);
+  Tensor (*cast)(const Tensor& g, DType dtype);
+};
+extern SparseGradients sparse_gradients;
+inline bool is_sparse(const Tensor& t) { return t.order() == Order::Absent; }
+
 // For Python: hooks that replace saved tensors by something packed (null: none), and anomaly mode's stack recorder.
 extern void* (*pack_saved)(const Tensor& t);
 extern Tensor (*unpack_saved)(void* packed);

@@ -42,6 +42,12 @@ struct Queue {
   }
 };
 
+Tensor sum_of(const Tensor& a, const Tensor& b) {
+  if (is_sparse(a) || is_sparse(b)) [[unlikely]]
+    return sparse_gradients.add(a, b, false);
+  return add(a, b);
+}
+
 // Gradients asked for by autograd.grad, taken as they pass.
 struct Capture {
   Node* node;
@@ -139,13 +145,13 @@ class Pass {
     if (!slot.defined()) {
       slot = g;
     } else if (g.defined()) {
-      bool private_slot = !mode.grad && slot->count() == 1 && !slot->base.defined() && slot->storage->count() == 1 &&
-                          slot.is_contiguous() && same(slot.sizes(), g.sizes()) && slot.dtype() == g.dtype() &&
-                          !slot->storage->free_foreign;
+      bool private_slot = !mode.grad && !is_sparse(slot) && !is_sparse(g) && slot->count() == 1 &&
+                          !slot->base.defined() && slot->storage->count() == 1 && slot.is_contiguous() &&
+                          same(slot.sizes(), g.sizes()) && slot.dtype() == g.dtype() && !slot->storage->free_foreign;
       if (private_slot)
         add_in_place(slot, g);
       else
-        slot = add(slot, g);
+        slot = sum_of(slot, g);
     }
     if (bool& waits = queued(n); !waits) {
       waits = true;
@@ -173,7 +179,7 @@ class Pass {
               "For complex Tensors, both grad_output and output are required to have "
               "the same dtype. Mismatch in dtype: grad_output[",
               i, "] is torch.", name_of(g.dtype()), ", output[", i, "] is torch.", name_of(root.dtype()));
-        if (g.dtype() != root.dtype()) g = to(g, root.dtype());
+        if (g.dtype() != root.dtype()) g = is_sparse(g) ? sparse_gradients.cast(g, root.dtype()) : to(g, root.dtype());
       }
       deliver(gradient_edge(root), g);
     }
@@ -203,13 +209,17 @@ class Pass {
       if (c.node == &n && !(args_.accumulate && n.edge_count == 0)) {
         // A leaf is visited once for each of its uses.
         if (c.gradient.defined() && grads[c.input].defined())
-          c.gradient = add(c.gradient, grads[c.input]);
+          c.gradient = sum_of(c.gradient, grads[c.input]);
         else if (grads[c.input].defined())
           c.gradient = grads[c.input];
         c.found = c.gradient.defined();
         if (args_.accumulate && c.found) keep_gradient(c);
       }
     if (!args_.inputs.empty() && !(needed(&n) & 1) && !(args_.accumulate && accumulated_leaf(n))) return;
+    if (!n.type->takes_sparse)
+      for (int i = 0; i < n.output_count; i++)
+        if (grads[i].defined() && is_sparse(grads[i])) [[unlikely]]
+          grads[i] = sparse_gradients.dense(grads[i]);
     Back back{n, grads, results, args_.inputs.empty() || !in_nodes_ ? 0 : id_};
     try {
       n.type->apply(n, back);
@@ -250,7 +260,7 @@ class Pass {
       Edge e = gradient_edge(t);
       if (e.node.get() != c.node || e.input != c.input) continue;
       Autograd& a = ensure_autograd(t);
-      a.grad = a.grad.defined() ? add(a.grad, c.gradient) : c.gradient;
+      a.grad = a.grad.defined() ? sum_of(a.grad, c.gradient) : c.gradient;
     }
   }
 
@@ -267,7 +277,7 @@ class Pass {
 
   static void check_nan(Node& n, const Tensor* results) {
     for (int i = 0; i < n.edge_count; i++) {
-      if (!results[i].defined() || !is_inexact(results[i].dtype())) continue;
+      if (!results[i].defined() || is_sparse(results[i]) || !is_inexact(results[i].dtype())) continue;
       NoGrad guard;
       if (has_nan(results[i])) {
         if (report_anomaly) report_anomaly(n);
@@ -294,7 +304,7 @@ class Pass {
             ") appears to not have been used in the graph. Set allow_unused=True if this is the desired behavior.");
       Tensor g = c.gradient;
       // A gradient some node still shares must not be changed through the caller's hands.
-      if (g.defined() && !args_.create_graph && g->autograd) g = detach(g);
+      if (g.defined() && !args_.create_graph && g->autograd && !is_sparse(g)) g = detach(g);
       out.push_back(g);
     }
     return out;

@@ -48,6 +48,7 @@ struct NodeType {
   void (*apply)(Node&, Back&);
   void (*destroy)(Node*);  // runs the closure's destructor
   void (*release)(Node*);  // drops what the closure holds besides saved tensors; may be null
+  bool takes_sparse;       // others are given sparse gradients as dense ones
 };
 
 struct Node : Counted {
@@ -100,7 +101,8 @@ struct FunctionNode : Node {
   explicit FunctionNode(F&& f) : function(std::move(f)) {}
   static void apply(Node& n, Back& b) { static_cast<FunctionNode&>(n).function(b); }
   static void destroy(Node* n) { static_cast<FunctionNode*>(n)->function.~F(); }
-  static constexpr NodeType type{&apply, &destroy, nullptr};
+  static constexpr bool sparse = requires { F::takes_sparse; };
+  static constexpr NodeType type{&apply, &destroy, nullptr, sparse};
 };
 Node* finish_node(Node* n, const NodeType* type, const char* name, size_t head, size_t bytes, int edges, int outputs,
                   int saved);

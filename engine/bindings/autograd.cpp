@@ -321,7 +321,10 @@ struct RetainHook : Hook {
     Autograd& a = ensure_autograd(tensor_of(alive.get()));
     a.grad = grads[0]->count() || grads[0]->python() ? alias_or_self(grads[0]) : grads[0];
   }
-  static Tensor alias_or_self(const Tensor& g) { return mode.grad ? g : clone_data(g); }
+  static Tensor alias_or_self(const Tensor& g) {
+    if (mode.grad) return g;
+    return is_sparse(g) ? sparse_gradients.cast(g, g.dtype()) : clone_data(g);
+  }
   PyObject* weak = nullptr;
   ~RetainHook() override { Py_XDECREF(weak); }
 };
@@ -432,6 +435,14 @@ PyObject* get_accumulator(PyObject*, PyObject* o) {
   });
 }
 
+// A function of lampas._sparse.gradients, which says what the engine does with sparse gradients.
+Tensor from_python(const char* name, PyObject* a, PyObject* b, PyObject* c) {
+  Object module(check(PyImport_ImportModule("lampas._sparse.gradients")));
+  Object function(check(PyObject_GetAttrString(module.get(), name)));
+  Object result(check(PyObject_CallFunctionObjArgs(function.get(), a, b, c, nullptr)));
+  return tensor_of(result.get());
+}
+
 PyMethodDef functions[] = {
     {"_backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(backward)), METH_FASTCALL, nullptr},
     {"_set_grad_enabled", set_grad_enabled, METH_O, "Switches recording; returns what it was."},
@@ -540,6 +551,18 @@ void init_autograd(PyObject* m) {
     return tensor_of(r.get());
   };
   drop_object = [](void* p) { Py_DECREF(static_cast<PyObject*>(p)); };
+  sparse_gradients.add = [](const Tensor& sum, const Tensor& g, bool inplace) {
+    Object a(wrap(sum)), b(wrap(g));
+    return from_python("_add_gradients", a.get(), b.get(), inplace ? Py_True : Py_False);
+  };
+  sparse_gradients.dense = [](const Tensor& g) {
+    Object a(wrap(g));
+    return from_python("_dense_gradient", a.get(), nullptr, nullptr);
+  };
+  sparse_gradients.cast = [](const Tensor& g, DType dtype) {
+    Object a(wrap(g)), d(wrap(dtype));
+    return from_python("_cast_gradient", a.get(), d.get(), nullptr);
+  };
   capture_stack = []() -> void* {
     Object module(PyImport_ImportModule("lampas.autograd.anomaly_mode"));
     Object dict(PyDict_New());

@@ -22,6 +22,7 @@ PyTypeObject* ContextType = nullptr;
 
 // The engine's side: calls the context's apply().
 struct PyFunction {
+  static constexpr bool takes_sparse = true;
   PyObject* context;  // borrowed: it and the node live and die together
   std::vector<IntVec> output_sizes, input_sizes;
   std::vector<DType> output_types;

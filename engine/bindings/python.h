@@ -98,6 +98,7 @@ Device device_of(PyObject* o);  // accepts a string or an index as well
 bool is_memory_format(PyObject* o);
 MemoryFormat memory_format_of(PyObject* o);
 bool is_layout(PyObject* o);
+void check_strided(PyObject* o);                  // refuses layouts other than torch.strided
 bool to_scalar(PyObject* o, Scalar& out);         // false if it is no number
 void check_number(PyObject* o, const Scalar& s);  // an error for an int of more than 64 bits
 bool to_int(PyObject* o, int64_t& out);

@@ -309,6 +309,7 @@ bool convert(const Parameter& p, PyObject* o, Value& v, Frame& f, std::vector<Py
       return true;
     case Type::Layout:
       v.tag = Value::None;
+      check_strided(o);
       return is_layout(o);
     case Type::Format:
       if (!is_memory_format(o)) return false;
@@ -422,7 +423,10 @@ bool Signature::bind(Frame& f, PyObject* const* args, Py_ssize_t nargs, PyObject
           *out = value == Py_None ? nullptr : value;
           continue;
         }
-        if (takes_factory_options && (std::strcmp(s, "layout") == 0 || std::strcmp(s, "pin_memory") == 0)) continue;
+        if (takes_factory_options && (std::strcmp(s, "layout") == 0 || std::strcmp(s, "pin_memory") == 0)) {
+          check_strided(value);
+          continue;
+        }
         if (why) *why = name + "() got an unexpected keyword argument '" + s + "'";
         return false;
       }

@@ -433,7 +433,8 @@ int set_data(PyObject* self, PyObject* value, void*) {
                    value ? Py_TYPE(value)->tp_name : "nothing");
         TensorImpl* t = T(self).impl();
         const Tensor& v = T(value);
-        v.data();
+        // A sparse tensor may become another one.
+        if (!(v.order() == Order::Absent && t->storage->order == Order::Absent)) v.data();
         CHECK(!t->autograd || !t->autograd->requires_grad || is_inexact(v.dtype()),
               "data set to a tensor that requires gradients must be floating point or complex dtype");
         t->storage = v->storage;
@@ -578,6 +579,28 @@ PyObject* make_subclass(PyObject*, PyObject* args, PyObject* kwargs) {
     return wrap_as(reinterpret_cast<PyTypeObject*>(cls), std::move(t));
   });
 }
+// _sparse_shell(cls, size, dtype, device): an object of a sparse class, whose elements stand in its attributes.
+PyObject* sparse_shell(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    PyObject *cls, *size, *dtype, *device;
+    if (!PyArg_ParseTuple(args, "OO!OO:_sparse_shell", &cls, &PyTuple_Type, &size, &dtype, &device))
+      throw PythonError{};
+    CHECK_KIND(Type, PyType_Check(cls) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), TensorType),
+               "cls must be a subclass of Tensor");
+    IntVec sizes, strides;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(size); i++) {
+      int64_t n;
+      CHECK_KIND(Type, to_int(PyTuple_GET_ITEM(size, i), n), "_sparse_shell: sizes must be ints");
+      sizes.push_back(n);
+      strides.push_back(0);
+    }
+    CHECK_KIND(Type, is_dtype(dtype), "_sparse_shell: expected a dtype");
+    Tensor t = empty(IntVec{}, dtype_of(dtype), device_of(device));
+    t->set_geometry(sizes, strides, 0);
+    t->storage->order = Order::Absent;
+    return wrap_as(reinterpret_cast<PyTypeObject*>(cls), std::move(t));
+  });
+}
 PyObject* as_subclass(PyObject* self, PyObject* cls) {
   return guarded([&]() -> PyObject* {
     CHECK_KIND(Type, PyType_Check(cls) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), TensorType),
@@ -660,6 +683,7 @@ PyMethodDef methods[] = {
     {"_is_view", method_is_view, METH_NOARGS, nullptr},
     {"_make_subclass", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(make_subclass)),
      METH_VARARGS | METH_KEYWORDS | METH_STATIC, nullptr},
+    {"_sparse_shell", sparse_shell, METH_VARARGS | METH_STATIC, nullptr},
     {"as_subclass", as_subclass, METH_O, "The same data as an object of a subclass."},
     {"__torch_function__", plain_function, METH_VARARGS | METH_CLASS, nullptr},
     {}};

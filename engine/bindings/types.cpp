@@ -223,6 +223,12 @@ bool is_device(PyObject* o) { return Py_TYPE(o) == DeviceType_; }
 bool is_memory_format(PyObject* o) { return Py_TYPE(o) == FormatType; }
 MemoryFormat memory_format_of(PyObject* o) { return MemoryFormat(reinterpret_cast<PyEnum*>(o)->value); }
 bool is_layout(PyObject* o) { return Py_TYPE(o) == LayoutType; }
+void check_strided(PyObject* o) {
+  CHECK_KIND(
+      NotImplemented, o == Py_None || !is_layout(o) || reinterpret_cast<PyEnum*>(o)->value == 0,
+      "this function makes strided tensors alone: torch.sparse_coo_tensor() and Tensor.to_sparse() make those of "
+      "layout torch.sparse_coo");
+}
 
 Device device_of(PyObject* o) {
   if (is_device(o)) return dv(o);
@@ -347,7 +353,9 @@ void init_types(PyObject* m) {
                                                           {"cfloat", DType::Complex64}, {"cdouble", DType::Complex128}};
   for (auto [name, d] : aliases) PyModule_AddObjectRef(m, name, dtypes[int(d)]);
   PyModule_AddObject(m, "legacy_contiguous_format", make_enum(FormatType, 0, "contiguous_format"));
-  PyModule_AddObject(m, "strided", make_enum(LayoutType, 0, "strided"));
+  static const char* layouts[] = {"strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc"};
+  for (int i = 0; i < int(std::size(layouts)); i++)
+    PyModule_AddObject(m, layouts[i], make_enum(LayoutType, i, layouts[i]));
   static const char* formats[] = {"contiguous_format", "preserve_format", "channels_last", "channels_last_3d"};
   for (int i = 0; i < 4; i++) PyModule_AddObject(m, formats[i], make_enum(FormatType, i, formats[i]));
 

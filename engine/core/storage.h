@@ -8,8 +8,9 @@
 namespace lampas {
 
 // In what order the elements physically lie. Strides always speak of Plain; another order is an owner's secret until
-// someone asks for the data (see Tensor::data).
-enum class Order : uint8_t { Plain, ChannelsLast };
+// someone asks for the data (see Tensor::data). Absent: a sparse tensor, whose elements Python keeps as indices and
+// values; asking for its data is an error.
+enum class Order : uint8_t { Plain, ChannelsLast, Absent };
 
 struct Storage : Counted {
   void* data = nullptr;

@@ -151,9 +151,16 @@ void resize(const Tensor& t, Ints sizes) {
   t->set_geometry(sizes, contiguous_strides(sizes), t->offset);
 }
 
+void refuse_sparse() {
+  fail(ErrorKind::NotImplemented,
+       "this operation reads a tensor's memory, and a sparse tensor (layout torch.sparse_coo) has none of its full "
+       "shape; use to_dense() first, or its indices() and values()");
+}
+
 IntVec physical_strides(const Tensor& t) {
   IntVec strides = t->strides;
   if (t.order() == Order::Plain) return strides;
+  if (t.order() == Order::Absent) refuse_sparse();
   Ints sizes = t.sizes();
   int64_t step = sizes[1];
   strides[1] = 1;
@@ -165,6 +172,7 @@ IntVec physical_strides(const Tensor& t) {
 // Channels-last to plain: [N, S, C] to [N, C, S], in tiles so that both sides stay in cache.
 void make_plain(const TensorImpl& t) {
   Storage& s = *t.storage;
+  if (s.order == Order::Absent) refuse_sparse();
   int64_t n = t.sizes[0], c = t.sizes[1], space = n && c ? t.numel / (n * c) : 0;
   void* fresh = allocate(s.nbytes);
   dispatch_size(item_size(t.dtype), [&]<class T>(TypeTag<T>) {

@@ -87,6 +87,7 @@ struct TensorImpl : Counted {
 
 bool requires_grad(const TensorImpl& t);
 void make_plain(const TensorImpl& t);
+[[noreturn]] void refuse_sparse();
 
 inline int Tensor::ndim() const { return p_->sizes.size(); }
 inline Ints Tensor::sizes() const { return p_->sizes; }

@@ -39,6 +39,7 @@ bool strides_agree(Ints sizes, Ints a, Ints b) {
 }  // namespace
 
 Laid laid(const Tensor& t) {
+  if (t.order() == Order::Absent) refuse_sparse();
   if (t.order() != Order::Plain) return {t, t.order(), false};
   bool by_strides = likes_channels_last(t);
   if (by_strides && strides_agree(t.sizes(), t.strides(), channels_last_strides(t.sizes())))

@@ -106,7 +106,7 @@ Tensor copy_in_format(const Tensor& t, DType dtype, MF format) {
   Tensor y = !format || format == MemoryFormat::Preserve ? empty_preserving(t, dtype)
                                                          : empty_in_format(t.sizes(), dtype, t.device(), format);
   // A copy may keep the deferred order.
-  if (t.order() != Order::Plain && y.is_contiguous()) y->storage->order = t.order();
+  if (t.order() == Order::ChannelsLast && y.is_contiguous()) y->storage->order = t.order();
   copy_data(y, t);
   return y;
 }

@@ -126,8 +126,16 @@ struct Call {
         flat &= same(t.sizes(), first->sizes()) && t.order() == first->order() && t.device() == first->device();
       flat &= t.is_contiguous();
     }
+    if (deferred) [[unlikely]]
+      refuse_absent();
     if (flat) return run_flat(*first);
     return deferred ? run_deferred() : run_strided();
+  }
+
+  // What follows hands an operand's order on to the result before it looks at its memory.
+  void refuse_absent() const {
+    for (int i = 0; i < count; i++)
+      if (inputs[i].is_tensor() && inputs[i].tensor().order() == Order::Absent) refuse_sparse();
   }
 
   // Operands of one shape in different orders: the plain ones are read from copies in the deferred order, unless the
@@ -407,6 +415,7 @@ void copy_data(const Tensor& to, const Tensor& from) {
   }
   if (to.order() != from.order() && to.dtype() == from.dtype() && same(to.sizes(), from.sizes()) &&
       to.is_contiguous() && from.is_contiguous()) {
+    if (to.order() == Order::Absent || from.order() == Order::Absent) refuse_sparse();
     auto [batch, channels, space] = extent_of(to.sizes());
     kernels(to.device())
         .activation.change_order(from.order(), batch, channels, space, int(to.item_size()), from.raw_data(),

@@ -367,7 +367,7 @@ void check_probability(double p) {
 
 // Numbers in x's deferred order, drawn in the order of the indices: the mask then meets x without a change of order.
 Tensor in_order_of(const Tensor& x, const Tensor& noise) {
-  if (x.order() == Order::Plain || !same(x.sizes(), noise.sizes())) return noise;
+  if (x.order() != Order::ChannelsLast || !same(x.sizes(), noise.sizes())) return noise;
   int64_t n = x.sizes()[0], c = x.sizes()[1], space = n && c ? x.numel() / (n * c) : 0;
   Tensor y = empty(x.sizes(), noise.dtype(), noise.device());
   int64_t sizes[3] = {n, c, space}, theirs[3] = {c * space, 1, c};

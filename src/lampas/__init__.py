@@ -10,7 +10,8 @@ from __future__ import annotations
 import math as _math
 from typing import TYPE_CHECKING, Any
 
-from lampas import _C
+from lampas._load import _C  # isort: split
+
 from lampas._C import *  # noqa: F403  every op, dtype and type that PyTorch has at top level
 from lampas._C import Tensor, bool, float32, float64, int64, uint8
 
@@ -54,10 +55,10 @@ from lampas.random import *  # noqa: E402, F403
 
 # Loaded when first used, so that importing lampas stays quick.
 _submodules = {
-    "accelerator", "amp", "ao", "autograd", "backends", "cpu", "cuda", "distributions", "fft", "func", "functional",
-    "jit", "linalg", "mps", "mtia", "multiprocessing", "nn", "onnx", "ops", "optim", "overrides", "printing",
-    "profiler", "quantization", "random", "serialization", "signal", "special", "storage", "testing", "types",
-    "utils", "version", "vision", "viz", "xpu",
+    "_dynamo", "accelerator", "amp", "ao", "autograd", "backends", "compiler", "cpu", "cuda", "distributions", "fft",
+    "func", "functional", "hub", "jit", "linalg", "mps", "mtia", "multiprocessing", "nn", "onnx", "ops", "optim",
+    "overrides", "printing", "profiler", "quantization", "random", "serialization", "signal", "sparse", "special",
+    "storage", "testing", "types", "utils", "version", "vision", "viz", "xpu",
 }  # fmt: skip
 _lazy_names = {
     "__version__": "version",
@@ -75,6 +76,8 @@ _lazy_names = {
     "set_autocast_cpu_dtype": "amp.autocast_mode",
     "get_autocast_gpu_dtype": "amp.autocast_mode",
     "set_autocast_gpu_dtype": "amp.autocast_mode",
+    "compile": "compiler",
+    "vmap": "func",
     "summary": "viz.model_summary",
     "save": "serialization",
     "load": "serialization",
@@ -110,6 +113,13 @@ _lazy_names = {
     "quantize_per_channel": "_quantized.create",
     "quantize_per_tensor": "_quantized.create",
     "quantize_per_tensor_dynamic": "_quantized.create",
+    **dict.fromkeys(("dsmm", "hsmm", "hspmm", "smm", "spmm", "sspaddmm"), "_sparse.functions"),
+    "sparse_coo_tensor": "_sparse.create",
+    "sparse_compressed_tensor": "_sparse.compressed",
+    "sparse_csr_tensor": "_sparse.compressed",
+    "sparse_csc_tensor": "_sparse.compressed",
+    "sparse_bsr_tensor": "_sparse.compressed",
+    "sparse_bsc_tensor": "_sparse.compressed",
 }
 # Names of facts that became functions.
 _former = {

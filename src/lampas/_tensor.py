@@ -275,6 +275,113 @@ for _name in (
 ):  # fmt: skip
     _only_quantized(_name)
 
+# --- sparse tensors: how dense ones become them, and what they answer ------------------------------------------------
+
+
+@_method
+def to_sparse(
+    self: lampas.Tensor,
+    sparse_dim: int | None = None,
+    *,
+    layout: Any = None,
+    blocksize: Any = None,
+    dense_dim: int | None = None,
+) -> lampas.Tensor:
+    """This tensor in a sparse layout: coordinates of its nonzero elements where no other layout is named.
+
+    Args:
+        sparse_dim: how many dimensions get coordinates; the values have the others. All of them when left out.
+        layout: torch.sparse_coo, sparse_csr, sparse_csc, sparse_bsr or sparse_bsc.
+        blocksize: of the block layouts.
+
+    >>> lampas.tensor([0.0, 2.0]).to_sparse()
+    tensor(indices=tensor([[1]]),
+           values=tensor([2.]),
+           size=(2,), nnz=1, layout=torch.sparse_coo)
+    """
+    from lampas._sparse.create import to_sparse
+
+    return to_sparse(self, sparse_dim, layout=layout, blocksize=blocksize, dense_dim=dense_dim)
+
+
+@_method
+def to_sparse_coo(self: lampas.Tensor) -> lampas.Tensor:
+    """This tensor as coordinates and values: see :meth:`to_sparse`."""
+    return self.to_sparse()
+
+
+@_method
+def to_sparse_csr(self: lampas.Tensor, dense_dim: int | None = None) -> lampas.Tensor:
+    """This matrix with compressed rows: see :meth:`to_sparse`."""
+    return self.to_sparse(layout=lampas.sparse_csr, dense_dim=dense_dim)
+
+
+@_method
+def to_sparse_csc(self: lampas.Tensor, dense_dim: int | None = None) -> lampas.Tensor:
+    """This matrix with compressed columns: see :meth:`to_sparse`."""
+    return self.to_sparse(layout=lampas.sparse_csc, dense_dim=dense_dim)
+
+
+@_method
+def to_sparse_bsr(self: lampas.Tensor, blocksize: Any, dense_dim: int | None = None) -> lampas.Tensor:
+    """This matrix as blocks with compressed rows: see :meth:`to_sparse`."""
+    return self.to_sparse(layout=lampas.sparse_bsr, blocksize=blocksize, dense_dim=dense_dim)
+
+
+@_method
+def to_sparse_bsc(self: lampas.Tensor, blocksize: Any, dense_dim: int | None = None) -> lampas.Tensor:
+    """This matrix as blocks with compressed columns: see :meth:`to_sparse`."""
+    return self.to_sparse(layout=lampas.sparse_bsc, blocksize=blocksize, dense_dim=dense_dim)
+
+
+@_method
+def sparse_mask(self: lampas.Tensor, mask: lampas.Tensor) -> lampas.Tensor:
+    """The elements of this tensor at the places of the entries of a sparse one."""
+    from lampas._sparse.handlers import sparse_mask
+
+    return sparse_mask(self, mask)
+
+
+@_method
+def sparse_dim(self: lampas.Tensor) -> int:
+    """How many dimensions have coordinates: none, in a dense tensor."""
+    return 0
+
+
+@_method
+def dense_dim(self: lampas.Tensor) -> int:
+    """How many dimensions have none: all, in a dense tensor."""
+    return self.dim()
+
+
+def _only_sparse(name: str, error: type[Exception]) -> None:
+    def refuse(self: lampas.Tensor, *args: Any, **kwargs: Any) -> Any:
+        raise error(f"{name}() is for sparse tensors, this one has layout {self.layout}: see to_sparse()")
+
+    _methods[name] = refuse
+
+
+for _name in (
+    "coalesce", "is_coalesced", "indices", "values", "crow_indices", "col_indices", "ccol_indices", "row_indices",
+    "sparse_resize_", "sparse_resize_and_clear_",
+):  # fmt: skip
+    _only_sparse(_name, RuntimeError)
+for _name in ("_nnz", "_indices", "_values", "_coalesced_"):
+    _only_sparse(_name, NotImplementedError)
+
+
+def _sparse_product(name: str) -> None:
+    def method(self: lampas.Tensor, *args: Any, **kwargs: Any) -> lampas.Tensor:
+        from lampas._sparse import functions
+
+        return getattr(functions, name)(self, *args, **kwargs)
+
+    _methods[name] = method
+
+
+for _name in ("smm", "sspaddmm"):
+    _sparse_product(_name)
+
 # --- composites -----------------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,9 @@ Their names and arguments are part of PyTorch's file format; every argument may 
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import lampas
@@ -119,6 +121,45 @@ def _rebuild_qtensor(
 
     integers = _rebuild(storage, storage_offset, size, stride, stored_dtype(getattr(storage, "dtype", None), "load"))
     return QuantizedTensor.wrap(integers, quantizer_from(quantizer_params, tuple(integers.shape)))
+
+
+def _rebuild_sparse_tensor(layout: Any, data: Any) -> lampas.Tensor:
+    data = tuple(data) if isinstance(data, (tuple, list)) else ()
+    if layout == lampas.sparse_coo and len(data) in (3, 4):
+        from lampas._sparse import create
+
+        tensor, check = create.rebuilt(*data[:3], data[3] if len(data) == 4 else False)
+    elif layout != lampas.sparse_coo and len(data) == 4:
+        from lampas._sparse import compressed
+
+        tensor, check = compressed.rebuilt(layout, *data)
+    else:
+        raise RuntimeError(f"a saved sparse tensor has the layout {layout} and {len(data)} parts: the file is damaged")
+    from lampas.serialization.settings import skipping_data
+
+    if not skipping_data() and not any(t.is_meta for t in data[:2]):
+        if _postponed:
+            _postponed[-1].append(check)
+        else:
+            check()
+    return tensor
+
+
+# For each file being read whose numbers come after its pickle: what to check once they are there.
+_postponed: list[list[Callable[[], None]]] = []
+
+
+@contextlib.contextmanager
+def numbers_come_later() -> Iterator[None]:
+    """Inside, tensors are put together before their numbers are read; sparse ones are checked at the end."""
+    checks: list[Callable[[], None]] = []
+    _postponed.append(checks)
+    try:
+        yield
+    finally:
+        _postponed.pop()
+    for check in checks:
+        check()
 
 
 def _rebuild_meta_tensor_no_storage(dtype: lampas.dtype, size: Any, stride: Any, requires_grad: bool) -> lampas.Tensor:

@@ -195,8 +195,62 @@ def _grad_fn_name(t: lampas.Tensor) -> str | None:
     return None if node is None else type(node).__name__
 
 
+def _gradient_suffixes(t: lampas.Tensor) -> list[str]:
+    node = _grad_fn_name(t)
+    if node is not None:
+        return [f"grad_fn=<{node}>"]
+    return ["requires_grad=True"] if t.requires_grad else []
+
+
+def _with_suffixes(text: str, suffixes: list[str], indent: int, new_line: bool = False) -> str:
+    """``text`` and the facts after it, lines broken where they grow too long."""
+    column = len(text) - text.rfind("\n") + 1
+    for suffix in suffixes:
+        if new_line or column + len(suffix) + 2 > PRINT_OPTS.linewidth:
+            text += ",\n" + " " * indent + suffix
+            column = indent + len(suffix)
+            new_line = False
+        else:
+            text += ", " + suffix
+            column += len(suffix) + 2
+    return text
+
+
+def _part(name: str, t: lampas.Tensor, indent: int) -> str:
+    """Indices or values, as a sparse tensor shows them."""
+    prefix = f"{name}=tensor("
+    if t.is_meta:
+        return f"{prefix}..., size={tuple(t.shape)})"
+    if t.numel() == 0:
+        return f"{prefix}[], size={tuple(t.shape)})"
+    return prefix + _contents(t, indent + len(prefix)) + ")"
+
+
+def _sparse_str(t: lampas.Tensor) -> str:
+    """The text of a sparse tensor."""
+    prefix = "tensor("
+    indent = len(prefix)
+    if t.is_sparse:
+        parts = {"indices": t._indices()}
+    else:
+        from lampas._sparse.compressed import index_names
+
+        parts = {name: getattr(t, name)() for name in index_names(t.layout)}
+    parts["values"] = t.detach()._values() if t.is_sparse else t.detach().values()
+    text = prefix + (",\n" + " " * indent).join(_part(name, part, indent) for name, part in parts.items())
+    suffixes = [f"size={tuple(t.shape)}", f"nnz={t._nnz()}"]
+    default = lampas.get_default_dtype()
+    default_complex = lampas.complex128 if default == lampas.float64 else lampas.complex64
+    if t.dtype not in (default, default_complex, lampas.int64, lampas.bool):
+        suffixes.append(f"dtype={t.dtype}")
+    suffixes.append(f"layout={t.layout}")
+    return _with_suffixes(text, [*suffixes, *_gradient_suffixes(t)], indent, t.is_sparse) + ")"
+
+
 def tensor_str(t: lampas.Tensor, *, tensor_contents: str | None = None) -> str:
     """The text of ``repr(t)``; ``tensor_contents`` stands in for the values where a subclass prints its own."""
+    if t.layout != lampas.strided:
+        return _sparse_str(t)
     # A Parameter can exist only where its module was imported; printing does not import it for others.
     parameter = getattr(sys.modules.get("lampas.nn.parameter"), "Parameter", None)
     kind = type(t)
@@ -231,21 +285,6 @@ def tensor_str(t: lampas.Tensor, *, tensor_contents: str | None = None) -> str:
         with lampas.no_grad():
             body = _contents(t.detach() if plain else t.detach().as_subclass(lampas.Tensor), indent)
 
-    node = _grad_fn_name(t)
-    if node is not None:
-        suffixes.append(f"grad_fn=<{node}>")
-    elif t.requires_grad:
-        suffixes.append("requires_grad=True")
-
-    text = prefix + body
-    column = len(text) - text.rfind("\n") + 1
-    for suffix in suffixes:
-        if column + len(suffix) + 2 > PRINT_OPTS.linewidth:
-            text += ",\n" + " " * indent + suffix
-            column = indent + len(suffix)
-        else:
-            text += ", " + suffix
-            column += len(suffix) + 2
-    text += ")"
+    text = _with_suffixes(prefix + body, [*suffixes, *_gradient_suffixes(t)], indent) + ")"
     wrapped = not plain and parameter is not None and isinstance(t, parameter)
     return f"Parameter({text})" if wrapped else text

@@ -16,6 +16,7 @@ from lampas.optim.radam import RAdam
 from lampas.optim.rmsprop import RMSprop
 from lampas.optim.rprop import Rprop
 from lampas.optim.sgd import SGD
+from lampas.optim.sparse_adam import SparseAdam
 
 __all__ = [
     "ASGD",
@@ -33,6 +34,7 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "SGD",
+    "SparseAdam",
     "lr_scheduler",
     "swa_utils",
 ]

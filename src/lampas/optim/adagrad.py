@@ -79,6 +79,21 @@ class Adagrad(Optimizer):
         lr = _to_scalar(group["lr"]) / (1 + (state["step"].item() - 1) * group["lr_decay"])
         p.sub_(lr * grad / (state["sum"].add_(grad * grad).sqrt() + group["eps"]))
 
+    def _sparse_update(self, group, p, grad) -> None:
+        if group["fused"]:
+            raise RuntimeError("Adagrad(fused=True) does not support sparse gradients; leave fused away")
+        if group["weight_decay"] != 0:
+            raise RuntimeError("Adagrad: weight_decay is not compatible with sparse gradients: use weight_decay=0")
+        from lampas._sparse.rows import Rows
+
+        state = self.state[p]
+        state["step"] += 1
+        lr = _to_scalar(group["lr"]) / (1 + (state["step"].item() - 1) * group["lr_decay"])
+        rows = Rows(grad)
+        sums = rows.of(state["sum"]) + rows.values * rows.values
+        rows.put(state["sum"], sums)
+        rows.subtract(p, lr * rows.values / (sums.sqrt() + group["eps"]))
+
     def _engine_update(self, group, params, grads, states) -> None:
         lampas._C.optim_adagrad_(
             params,

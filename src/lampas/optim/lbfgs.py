@@ -165,7 +165,7 @@ class LBFGS(Optimizer):
     def _flat_grad(self):
         flat = []
         for p in self._params:
-            grad = lampas.zeros_like(p) if p.grad is None else p.grad
+            grad = lampas.zeros_like(p) if p.grad is None else p.grad.to_dense()
             flat.append((lampas.view_as_real(grad) if grad.is_complex() else grad).reshape(-1))
         return lampas.cat(flat)
 

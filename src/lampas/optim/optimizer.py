@@ -328,9 +328,14 @@ class Optimizer:
     def _step_group(self, group: dict[str, Any]) -> None:
         params, grads, states = [], [], []
         all_states = self.state if self._has_state(group) else None
+        plain = lampas.Tensor
         for p in group["params"]:
             grad = p.grad
             if grad is None:
+                continue
+            if type(grad) is not plain and grad.layout != lampas.strided:
+                with lampas.no_grad():
+                    self._sparse_update(group, p, -grad if group.get("maximize") else grad)
                 continue
             if all_states is not None:
                 state = all_states[p]
@@ -360,10 +365,15 @@ class Optimizer:
                 self._update(group, p, -grad if group.get("maximize") else grad, state)
 
     def _begin_state(self, group: dict[str, Any], p, grad, state: dict[str, Any]) -> None:
-        if grad.layout != lampas.strided:
-            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients; pass a dense gradient")
         with lampas.no_grad():
             self._init_state(group, p, state)
+
+    def _sparse_update(self, group: dict[str, Any], p, grad) -> None:
+        """Moves one parameter whose gradient is sparse, by what its rows in use cost."""
+        raise RuntimeError(
+            f"{type(self).__name__} does not support sparse gradients: take SparseAdam, SGD or Adagrad for this "
+            "parameter, or compute dense ones (an Embedding without sparse=True)"
+        )
 
     def _has_state(self, group: dict[str, Any]) -> bool:
         """Whether the rule keeps anything between steps, with this group's options."""

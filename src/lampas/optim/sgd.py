@@ -74,6 +74,23 @@ class SGD(Optimizer):
             grad = grad + momentum * buf if group["nesterov"] else buf
         p.sub_(lr * grad)
 
+    def _sparse_update(self, group, p, grad) -> None:
+        lr, momentum = _to_scalar(group["lr"]), group["momentum"]
+        if group["fused"]:
+            raise RuntimeError("SGD(fused=True) does not support sparse gradients; leave fused away")
+        if group["weight_decay"] != 0:
+            raise RuntimeError("SGD with weight_decay would make a sparse gradient dense: use weight_decay=0 for it")
+        if momentum != 0:
+            state = self.state[p]
+            buf = state.get("momentum_buffer")
+            if buf is None:
+                buf = grad.detach().clone()
+            else:
+                buf = (buf * momentum + grad * (1 - group["dampening"])).coalesce()
+            state["momentum_buffer"] = buf
+            grad = grad + buf * momentum if group["nesterov"] else buf
+        p.sub_(grad * lr)
+
     def _engine_update(self, group, params, grads, states) -> None:
         if not states:
             self._call(group, params, grads, [], False)

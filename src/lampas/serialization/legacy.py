@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import lampas
+from lampas import _utils
 from lampas.serialization.locations import MetaStorage, location_tag, restorer
 from lampas.serialization.pickler import make_pickler
 from lampas.serialization.settings import skipping_data
@@ -58,10 +59,11 @@ def read_legacy(
     unpickle(file, None, length)  # sizes of C types on the machine that saved
 
     storages = LegacyStorages(map_location, length)
-    result = unpickle(file, storages.persistent_load, length)
-    keys = unpickle(file, None, length)
-    if not skipping_data():
-        storages.fill(file, keys)
+    with _utils.numbers_come_later():
+        result = unpickle(file, storages.persistent_load, length)
+        keys = unpickle(file, None, length)
+        if not skipping_data():
+            storages.fill(file, keys)
     return result
 
 

@@ -54,6 +54,7 @@ _QSCHEMES = [
 ]
 _REBUILD = [
     "_rebuild_qtensor",
+    "_rebuild_sparse_tensor",
     "_rebuild_tensor",
     "_rebuild_tensor_v2",
     "_rebuild_tensor_v3",

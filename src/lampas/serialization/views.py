@@ -19,7 +19,7 @@ class ViewWatch:
         self._used: dict[int, tuple[lampas.UntypedStorage, dict[tuple, int]]] = {}
 
     def note(self, tensor: lampas.Tensor) -> None:
-        if tensor.device.type != "cpu":
+        if tensor.device.type != "cpu" or tensor.layout != lampas.strided:
             return
         storage = tensor.untyped_storage()
         if storage.nbytes() < LARGE:

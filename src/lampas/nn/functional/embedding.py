@@ -41,6 +41,10 @@ def embedding(
     if max_norm is not None:
         input = input.contiguous()
         _renorm(weight, input, max_norm, norm_type)
+    if sparse and weight.requires_grad and lampas.is_grad_enabled():
+        from lampas._sparse.embedding import embedding
+
+        return embedding(weight, input, padding_idx, scale_grad_by_freq)
     return lampas.embedding(weight, input, padding_idx, scale_grad_by_freq, sparse)
 
 
@@ -107,6 +111,11 @@ def embedding_bag(
         )
     if max_norm is not None:
         _renorm(weight, input, max_norm, norm_type)
+    if sparse and weight.requires_grad and lampas.is_grad_enabled():
+        from lampas._sparse.embedding import embedding_bag
+
+        bags = (_BAG_MODES[mode], per_sample_weights, include_last_offset, padding_idx)
+        return embedding_bag(weight, input, offsets, scale_grad_by_freq, *bags)
     return lampas.embedding_bag(
         weight,
         input,
