@@ -1,4 +1,4 @@
-"""The vector forms of the exponential functions, against SciPy in double precision, at lengths that end in part of a vector."""
+"""The vector forms of the exponential functions, against SciPy in double precision."""
 
 import numpy as np
 import pytest

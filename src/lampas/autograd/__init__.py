@@ -35,7 +35,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     import importlib
 
-    if name in ("functional", "graph", "variable"):
+    if name in ("functional", "graph", "profiler", "variable"):
         return importlib.import_module(f"lampas.autograd.{name}")
     raise AttributeError(f"module 'lampas.autograd' has no attribute {name!r}")
 

@@ -26,8 +26,8 @@ __all__ += modules.__all__
 
 
 def __getattr__(name: str) -> Any:
-    # Earlier names of packages in lampas.ao.nn, loaded when first used.
-    if name in ("intrinsic", "qat", "quantizable", "quantized"):
+    # Earlier names of packages in lampas.ao.nn, and attention: loaded when first used.
+    if name in ("attention", "intrinsic", "qat", "quantizable", "quantized"):
         import importlib
 
         return importlib.import_module(f"lampas.nn.{name}")

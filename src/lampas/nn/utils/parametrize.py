@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -63,7 +64,8 @@ class ParametrizationList(ModuleList):
         super().__init__(modules)
         self.unsafe = unsafe
         shape, dtype = original.shape, original.dtype
-        with lampas.no_grad():
+        # A map that cannot go back for every tensor says so by NotImplementedError: the tensor is then left as it is.
+        with lampas.no_grad(), contextlib.suppress(NotImplementedError):
             new = original
             for module in reversed(modules):
                 if hasattr(module, "right_inverse"):
