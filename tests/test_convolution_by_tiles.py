@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 import lampas
 import lampas.nn.functional as F
 
+LARGE = 500_000_000  # multiplications from which on training computes them so; without gradients a fifth
+
 
 def passes(
     x: np.ndarray, w: np.ndarray, b: np.ndarray, padding: tuple[int, int], dtype: lampas.dtype
@@ -27,24 +29,24 @@ def operands(n: int, c: int, k: int, height: int, width: int) -> tuple[np.ndarra
     return draw.standard_normal((n, c, height, width)), draw.standard_normal((k, c, 3, 3)), draw.standard_normal(k)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(
-    n=st.integers(1, 9),
-    c=st.integers(16, 70),
-    k=st.integers(20, 70),
-    height=st.integers(3, 23),
-    width=st.integers(3, 23),
+    c=st.integers(64, 100),
+    k=st.integers(64, 100),
+    height=st.integers(7, 40),
+    width=st.integers(7, 40),
     padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
 )
-def test_like_double_precision(n: int, c: int, k: int, height: int, width: int, padding: tuple[int, int]) -> None:
-    x, w, b = operands(n, c, k, height, width)
+def test_like_double_precision(c: int, k: int, height: int, width: int, padding: tuple[int, int]) -> None:
+    results = (height + 2 * padding[0] - 2) * (width + 2 * padding[1] - 2)
+    x, w, b = operands(LARGE // (9 * c * k * results) + 1, c, k, height, width)
     for found, exact in zip(*(passes(x, w, b, padding, d) for d in (lampas.float32, lampas.float64)), strict=True):
         # a few roundings of sums whose terms are as large as the result's typical size
-        np.testing.assert_allclose(found, exact, rtol=0, atol=2e-6 * max(np.abs(exact).max(), 1))
+        np.testing.assert_allclose(found, exact, rtol=0, atol=2e-6 * np.abs(exact).max())
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 5])
-@pytest.mark.parametrize("shape", [(16, 48, 40, 4, 4), (3, 33, 65, 21, 18)], ids=["few tiles", "many tiles"])
+@pytest.mark.parametrize("shape", [(12, 500, 540, 4, 5), (24, 65, 81, 21, 22)], ids=["few tiles", "many tiles"])
 def test_small_integers_are_exact(shape: tuple[int, ...], threads: int) -> None:
     n, c, k, height, width = shape
     draw = np.random.default_rng(5)
@@ -59,18 +61,18 @@ def test_small_integers_are_exact(shape: tuple[int, ...], threads: int) -> None:
         np.testing.assert_array_equal(found, exact)
 
 
-def test_nan_stays_near() -> None:
-    x, w, b = operands(2, 32, 40, 16, 16)
-    x[1, 3, 8, 8] = np.nan
+@pytest.mark.parametrize(("row", "column"), [(7, 8), (8, 7), (0, 15)])
+def test_nan_reaches_what_sees_it(row: int, column: int) -> None:
+    x, w, b = operands(36, 32, 40, 16, 16)
+    x[1, 3, row, column] = np.nan
     y = F.conv2d(*(lampas.tensor(v, dtype=lampas.float32) for v in (x, w, b)), padding=1).numpy()
-    reached = np.isnan(y)
-    assert reached[1, :, 7:10, 7:10].all()  # the results that see it
-    reached[1, :, 6:10, 6:10] = False  # their tiles
-    assert not reached.any()
+    seen = np.zeros(y.shape, dtype=bool)
+    seen[1, :, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
+    np.testing.assert_array_equal(np.isnan(y), seen)
 
 
 def test_relu_after_it_keeps_nan() -> None:
-    x, _, _ = operands(2, 32, 40, 16, 16)
+    x, _, _ = operands(36, 32, 40, 16, 16)
     x[0, 0, 0, 0] = np.nan
     network = lampas.nn.Sequential(lampas.nn.Conv2d(32, 40, 3, padding=1), lampas.nn.ReLU())
     with lampas.no_grad():
@@ -81,7 +83,7 @@ def test_relu_after_it_keeps_nan() -> None:
 
 
 def test_weights_written_in_place_are_seen() -> None:
-    x, w, _ = (lampas.tensor(v, dtype=lampas.float32) for v in operands(4, 32, 64, 16, 16))
+    x, w, _ = (lampas.tensor(v, dtype=lampas.float32) for v in operands(24, 32, 64, 16, 16))
     first = F.conv2d(x, w, padding=1)
     w.mul_(2)
     np.testing.assert_array_equal(F.conv2d(x, w, padding=1).numpy(), (first * 2).numpy())

@@ -29,6 +29,7 @@ constexpr int kSmallClasses = int(kSmall / 64) + 1;
 constexpr int kSteps = 8;
 constexpr int kClasses = kSmallClasses + kSteps * 54;
 constexpr size_t kHuge = size_t(2) << 20;
+constexpr size_t kMapped = size_t(64) << 10;
 constexpr size_t kSlab = 64 << 10;
 
 struct Block {
@@ -47,11 +48,18 @@ struct Guard {
   ~Guard() { lock.clear(std::memory_order_release); }
 };
 Block* large_free[kClasses];
+uint64_t last_used[kClasses];  // the number of the allocation that last wanted a block of this class
+size_t most_in_use = 0;        // the most that stats.allocated has ever been
+constexpr size_t kAlwaysKept = size_t(64) << 20;
 constexpr size_t kUnset = ~size_t(0);
 MemoryStats stats{0, 0, 0, kUnset, 0, 0};
 size_t small_allocated = 0, small_cached = 0;
 uint64_t small_allocations = 0;
 
+size_t pages(size_t bytes) {
+  static const size_t page = size_t(sysconf(_SC_PAGESIZE));
+  return (bytes + page - 1) / page * page;
+}
 size_t total_memory() { return size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE)); }
 
 struct Class {
@@ -66,12 +74,27 @@ Class class_of(size_t bytes) {
   return {kSmallClasses + exponent * kSteps + int(k) - 1, (size_t(1) << exponent) + k * step};
 }
 
+// Blocks from 64 KB on come from the system and go back to it: freed in any order, they would leave malloc's memory
+// full of holes. Those of 2 MB and more lie so that huge pages fit.
 void* system_allocate(size_t bytes) {
-  size_t align = bytes >= kHuge ? kHuge : 64;
   void* p = nullptr;
-  if (posix_memalign(&p, align, bytes) != 0) return nullptr;
-  if (bytes >= kHuge) madvise(p, bytes, MADV_HUGEPAGE);
-  return p;
+  if (bytes < kMapped) return posix_memalign(&p, 64, bytes) == 0 ? p : nullptr;
+  const size_t whole = pages(bytes), spare = bytes < kHuge ? 0 : kHuge;
+  p = mmap(nullptr, whole + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED) return nullptr;
+  if (!spare) return p;
+  char* start = static_cast<char*>(p);
+  const size_t before = (kHuge - reinterpret_cast<uintptr_t>(start) % kHuge) % kHuge;
+  if (before) munmap(start, before);
+  munmap(start + before + whole, spare - before);
+  madvise(start + before, whole, MADV_HUGEPAGE);
+  return start + before;
+}
+void system_free(void* p, size_t bytes) {
+  if (bytes < kMapped)
+    free(p);
+  else
+    munmap(p, pages(bytes));
 }
 
 void set_default_limit() {
@@ -85,21 +108,35 @@ void set_default_limit() {
     },
     [] { lock.clear(std::memory_order_release); }, [] { lock.clear(std::memory_order_release); });
 
-// Gives cached blocks back to the system, largest first, until at most `keep` bytes stay cached. Needs the lock.
+size_t bytes_of(int index) {
+  const int step = index - kSmallClasses;
+  const size_t base = size_t(1) << (step / kSteps);
+  return base + size_t(step % kSteps + 1) * (base / kSteps);
+}
+
+// Gives cached blocks back to the system, of the classes that were not wanted for longest first, until at most `keep`
+// bytes stay cached. Needs the lock.
 void trim(size_t keep) {
-  for (int c = kClasses - 1; c >= 0 && stats.cached > keep; c--) {
-    while (large_free[c] && stats.cached > keep) {
-      Block* b = large_free[c];
-      UNPOISON(b, sizeof(Block));
-      large_free[c] = b->next;
-      int step = c - kSmallClasses;
-      size_t base = size_t(1) << (step / kSteps);
-      size_t bytes = base + size_t(step % kSteps + 1) * (base / kSteps);
-      stats.cached -= bytes;
+  while (stats.cached > keep) {
+    int oldest = -1;
+    for (int c = 0; c < kClasses; c++)
+      if (large_free[c] && (oldest < 0 || last_used[c] < last_used[oldest])) oldest = c;
+    if (oldest < 0) return;
+    const size_t bytes = bytes_of(oldest);
+    while (large_free[oldest] && stats.cached > keep) {
+      Block* b = large_free[oldest];
       UNPOISON(b, bytes);
-      free(b);
+      large_free[oldest] = b->next;
+      stats.cached -= bytes;
+      system_free(b, bytes);
     }
   }
+}
+
+// No more is kept than was ever in use at once: a program whose shapes vary would otherwise keep blocks of every size.
+size_t cache_limit() {
+  const size_t worth = most_in_use > kAlwaysKept ? most_in_use : kAlwaysKept;
+  return worth < stats.limit ? worth : stats.limit;
 }
 
 void* allocate_large(size_t bytes) {
@@ -108,7 +145,7 @@ void* allocate_large(size_t bytes) {
   Class c = class_of(bytes);
   Guard guard;
   set_default_limit();
-  stats.allocations++;
+  last_used[c.index] = ++stats.allocations;
   void* p;
   if (Block* b = large_free[c.index]) {
     UNPOISON(b, c.bytes);
@@ -130,6 +167,7 @@ void* allocate_large(size_t bytes) {
   }
   stats.allocated += c.bytes;
   if (stats.allocated > stats.peak) stats.peak = stats.allocated;
+  if (stats.allocated > most_in_use) most_in_use = stats.allocated;
   POISON(static_cast<char*>(p) + bytes, c.bytes - bytes);
   return p;
 }
@@ -138,10 +176,12 @@ void deallocate_large(void* p, size_t bytes) {
   Class c = class_of(bytes);
   Guard guard;
   stats.allocated -= c.bytes;
-  if (stats.cached + c.bytes > stats.limit) trim(c.bytes > stats.limit ? stats.limit : stats.limit - c.bytes);
-  if (stats.cached + c.bytes > stats.limit) {
+  const size_t limit = cache_limit();
+  // An eighth more than needed at a time, as looking for the oldest takes longer than freeing it.
+  if (stats.cached + c.bytes > limit) trim(c.bytes > limit ? 0 : limit - c.bytes - (limit - c.bytes) / 8);
+  if (c.bytes > limit) {
     UNPOISON(p, c.bytes);
-    free(p);
+    system_free(p, c.bytes);
     return;
   }
   Block* b = static_cast<Block*>(p);

@@ -67,7 +67,7 @@ class Cache {
   std::mutex mutex_;
   std::list<std::pair<Key, Entry>> order_;
   std::unordered_map<Key, std::list<std::pair<Key, Entry>>::iterator, KeyHash> index_;
-  size_t limit_ = 1024;
+  size_t limit_ = 512;
   uint64_t hits_ = 0, misses_ = 0, evictions_ = 0;
 };
 

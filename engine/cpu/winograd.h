@@ -8,8 +8,8 @@
 
 namespace lampas::cpu {
 
-// Whether this ordinary convolution of float32 is one, and large enough to gain by it. The passes below then take its
-// activations channels-last and its weights plain.
+// Whether this ordinary convolution of float32 is one, and large enough. The passes below then take its activations
+// channels-last and its weights plain.
 bool winograd_pays(const ConvShape& s);
 
 // y = conv(x, w) + bias (may be null), then max(y, 0) if relu.

@@ -21,6 +21,7 @@ struct ConvShape {
   int rank;         // dimensions of space: 1, 2 or 3; the arrays below hold that many numbers
   bool transposed;  // the shape describes the operation as seen by the user: in -> out
   int64_t in[3], out[3], kernel[3], stride[3], pad_l[3], pad_r[3], dilation[3];
+  bool training = false;  // gradients are recorded, or it is one
 };
 
 // Extent of the result along one dimension.

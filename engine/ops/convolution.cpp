@@ -278,8 +278,9 @@ Tensor convolve(const char* name, X x, X w, X bias, const ConvSettings& p) {
                        bias.defined() ? to(bias, DType::Float64) : bias, p),
               x.dtype());
   }
-  const ConvShape s = conv_fitted(name, x, w, bias, p);
+  ConvShape s = conv_fitted(name, x, w, bias, p);
   check_types(name, x, w, bias);
+  s.training = recording(x, w, bias);
   return forward(s, x, w, bias);
 }
 

@@ -22,6 +22,14 @@ import lampas.distributions as ours  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore:Singular sample")
 
 PAIR = ((lampas, ours), (torch, theirs))
+
+
+@pytest.fixture(autouse=True)
+def arguments_are_checked() -> None:
+    """PyTorch's compiler, where another test has used it, turns the checks off for the whole process."""
+    theirs.Distribution.set_default_validate_args(True)
+
+
 V = [0.3, 1.2, 2.5]  # positive parameters
 P = [[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]]  # weights
 COVARIANCE = [[2.0, 0.5], [0.5, 1.0]]
