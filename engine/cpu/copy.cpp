@@ -2,7 +2,9 @@
 #include "cpu/copy.h"
 
 #include "core/threads.h"
+#include "cpu/gemm_kernel.h"
 #include "cpu/loops.h"
+#include "cpu/strided.h"
 
 namespace lampas::cpu {
 
@@ -36,6 +38,22 @@ BlockFn move_of(size_t size) {
   }
 }
 
+// to[c][r] = from[r][c]; the rows lie `from_row` and `to_row` bytes apart.
+template <class T>
+void transpose_tile(int64_t rows, int64_t columns, const T* from, int64_t from_row, T* to, int64_t to_row) {
+  constexpr int64_t item = sizeof(T);
+  if constexpr (item == 4 || item == 8) {
+    using F = std::conditional_t<item == 4, float, double>;  // moved, not computed with
+    gemm_detail::transpose<F>(rows, columns, reinterpret_cast<const F*>(from), from_row / item,
+                              reinterpret_cast<F*>(to), to_row / item);
+  } else {
+    for (int64_t c = 0; c < columns; c++)
+      for (int64_t r = 0; r < rows; r++)
+        *reinterpret_cast<T*>(reinterpret_cast<char*>(to + r) + c * to_row) =
+            *reinterpret_cast<const T*>(reinterpret_cast<const char*>(from + c) + r * from_row);
+  }
+}
+
 // A copy whose sides are contiguous along different dimensions, in square tiles that fit the first-level cache.
 template <class T>
 void transpose(const Loop& l, int k) {
@@ -55,11 +73,10 @@ void transpose(const Loop& l, int k) {
       }
       for (int64_t tile = 0; tile < column_tiles; tile++) {
         int64_t c0 = tile * kTile, c1 = std::min(c0 + kTile, columns);
-        for (int64_t r = r0; r < r1; r++) {
-          T* to = reinterpret_cast<T*>(l.args[0].data + out + r * out_row);
-          const char* from = l.args[1].data + in + r * int64_t(sizeof(T));
-          for (int64_t c = c0; c < c1; c++) to[c] = *reinterpret_cast<const T*>(from + c * in_column);
-        }
+        const char* from = l.args[1].data + in + c0 * in_column + r0 * int64_t(sizeof(T));
+        char* to = l.args[0].data + out + r0 * out_row + c0 * int64_t(sizeof(T));
+        transpose_tile(c1 - c0, r1 - r0, reinterpret_cast<const T*>(from), in_column, reinterpret_cast<T*>(to),
+                       out_row);
       }
     }
   });
@@ -76,10 +93,8 @@ void move_row(char* to, int64_t to_step, const char* from, int64_t from_step, in
       std::memmove(to, from, size_t(n * item));
     else
       for (int64_t i = 0; i < n; i++) out[i] = in[i];
-  } else if (to_step == item && from_step == -item) {
-    for (int64_t i = 0; i < n; i++) out[i] = in[-i];
-  } else if (to_step == item && from_step == 0) {
-    std::fill_n(out, n, *in);
+  } else if (to_step == item) {
+    gather_run(from, from_step, out, n);
   } else {
     for (int64_t i = 0; i < n; i++)
       *reinterpret_cast<T*>(to + i * to_step) = *reinterpret_cast<const T*>(from + i * from_step);

@@ -1,5 +1,8 @@
-// Rows of numbers taken a vector at a time, the last of them in part.
+// Rows of numbers taken a vector at a time, the last of them in part; and what is done across a vector's lanes.
 #pragma once
+
+#include <array>
+#include <cstring>
 
 #include "cpu/gemm_kernel.h"
 #include "cpu/simd.h"
@@ -21,6 +24,34 @@ inline void for_vectors(int64_t begin, int64_t end, F&& f) {
   int64_t i = begin;
   for (; i + W <= end; i += W) f(i, Whole<T>{});
   if (i < end) f(i, gemm_detail::Lanes<T>(int(end - i)));
+}
+
+// All lanes joined, by halves; join() takes numbers and vectors alike.
+template <class V, class F>
+inline auto join_lanes(V v, F join) {
+  using T = std::remove_cvref_t<decltype(v[0])>;
+  if constexpr (sizeof(V) == 2 * sizeof(T)) {
+    return T(join(T(v[0]), T(v[1])));
+  } else {
+    typedef T Half __attribute__((vector_size(sizeof(V) / 2)));
+    Half low, high;
+    std::memcpy(&low, &v, sizeof low);
+    std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
+    return join_lanes(Half(join(low, high)), join);
+  }
+}
+
+// The first n lanes of a, the others of b.
+template <class T, class V>
+inline V first_lanes(int64_t n, V a, V b) {
+  typedef uint64_t Bits __attribute__((vector_size(simd::kBytes)));
+  static constexpr auto ones = [] {
+    std::array<uint8_t, 2 * simd::kBytes> m{};
+    for (int i = 0; i < simd::kBytes; i++) m[i] = 0xff;
+    return m;
+  }();
+  const Bits mask = simd::load<Bits>(ones.data() + simd::kBytes - n * int64_t(sizeof(T)));
+  return (V)(((Bits)a & mask) | ((Bits)b & ~mask));
 }
 
 }  // namespace lampas::cpu

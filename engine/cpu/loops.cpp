@@ -1,6 +1,7 @@
 #include "cpu/loops.h"
 
 #include "core/threads.h"
+#include "cpu/strided.h"
 
 namespace lampas::cpu {
 
@@ -30,6 +31,7 @@ struct ConverterTable {
 
 void copy_strided(const char* from, int64_t from_stride, char* to, int64_t to_stride, int64_t n, size_t size) {
   dispatch_size(size, [&]<class T>(TypeTag<T>) {
+    if (to_stride == int64_t(size)) return gather_run(from, from_stride, reinterpret_cast<T*>(to), n);
     for (int64_t i = 0; i < n; i++) {
       *reinterpret_cast<T*>(to) = *reinterpret_cast<const T*>(from);
       from += from_stride;

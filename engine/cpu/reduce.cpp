@@ -6,7 +6,9 @@
 
 #include "core/threads.h"
 #include "cpu/fast_math.h"
+#include "cpu/lanes.h"
 #include "cpu/loops.h"
+#include "cpu/strided.h"
 
 namespace lampas::cpu {
 
@@ -245,44 +247,36 @@ void reduce_row(double p, const char* data, int64_t n, int64_t, void* state, con
     const V cs = broadcast<V>(c);
     auto at = [&](int64_t i) { return simd::load<V>(x + i); };
     auto fold = [&](V a) {
-      T lanes[W];
-      simd::store(lanes, a);
       if constexpr (sizeof(T) == 1) {  // counts that only fit a wider type
-        for (int64_t i = 0; i < W; i++) s = F::merge(s, S(lanes[i]));
+        for (int64_t i = 0; i < W; i++) s = F::merge(s, S(a[i]));
       } else {
-        for (int64_t half = W / 2; half > 0; half /= 2)
-          for (int64_t i = 0; i < half; i++) lanes[i] = F::join(lanes[i], lanes[i + half]);
-        s = F::merge(s, S(lanes[0]));
+        s = F::merge(s, S(join_lanes(a, [](auto u, auto v) { return F::join(u, v); })));
       }
     };
+    V a0 = broadcast<V>(F::start());
     while (n >= 4 * W) {
       int64_t m = std::min(n / (4 * W), F::kSteps);
-      V a0 = broadcast<V>(F::start()), a1 = a0, a2 = a0, a3 = a0;
+      V a1 = broadcast<V>(F::start()), a2 = a1, a3 = a1;
+      a0 = a1;
       for (int64_t i = 0; i < m; i++, x += 4 * W) {
         a0 = f.step(a0, at(0), cs);
         a1 = f.step(a1, at(W), cs);
         a2 = f.step(a2, at(2 * W), cs);
         a3 = f.step(a3, at(3 * W), cs);
       }
-      fold(F::join(F::join(a0, a1), F::join(a2, a3)));
       n -= m * 4 * W;
+      a0 = F::join(F::join(a0, a1), F::join(a2, a3));
+      if (sizeof(T) > 1 && n < 4 * W) break;  // what is left goes into the same lanes
+      fold(a0);
+      a0 = broadcast<V>(F::start());
     }
-    if (n > 0) {
-      V a = broadcast<V>(F::start());
-      for (; n >= W; n -= W, x += W) a = f.step(a, at(0), cs);
-      if (n > 0) {  // lanes past the end keep what they have
-        alignas(simd::kBytes) T rest[W];
-        std::copy_n(x, n, rest);
-        std::fill(rest + n, rest + W, x[0]);
-        V b = f.step(a, simd::load<V>(rest), cs);
-        T kept[W];
-        simd::store(kept, a);
-        simd::store(rest, b);
-        std::copy(kept + n, kept + W, rest + n);
-        a = simd::load<V>(rest);
-      }
-      fold(a);
+    for (; n >= W; n -= W, x += W) a0 = f.step(a0, at(0), cs);
+    if (n > 0) {  // lanes past the end keep what they have
+      V rest = broadcast<V>(x[0]);
+      std::memcpy(&rest, x, size_t(n) * sizeof(T));
+      a0 = first_lanes<T>(n, f.step(a0, rest, cs), a0);
     }
+    fold(a0);
   } else {
     T a = F::start();
     for (int64_t i = 0; i < n; i++) a = f.step(a, x[i], c);
@@ -498,9 +492,7 @@ void walk(const Dim* dims, int n, int64_t begin, int64_t end, F&& visit) {
 }
 
 void gather(const char* from, int64_t stride, char* to, int64_t n, size_t size) {
-  dispatch_size(size, [&]<class T>(TypeTag<T>) {
-    for (int64_t i = 0; i < n; i++) std::memcpy(to + i * int64_t(sizeof(T)), from + i * stride, sizeof(T));
-  });
+  dispatch_size(size, [&]<class T>(TypeTag<T>) { gather_run(from, stride, reinterpret_cast<T*>(to), n); });
 }
 
 struct Job {

@@ -5,6 +5,7 @@
 
 #include "core/threads.h"
 #include "cpu/fast_math.h"
+#include "cpu/lanes.h"
 #include "cpu/loops.h"
 #include "cpu/reduce.h"
 #if defined(__AVX512F__) || defined(__AVX__)
@@ -26,19 +27,9 @@ constexpr int64_t kPart = 65536;                // elements of one part of a row
 constexpr int64_t kShort = 32, kGroup = 64;     // rows of up to kShort elements go kGroup at a time
 constexpr int64_t kTile = 32768;                // elements of a tile of columns
 
-// The lanes in pairs, pairs of pairs, and so on.
-template <class V, class F>
-inline auto across(V v, F join) {
-  constexpr int n = simd::kLanes<V>;
-  simd::ElementOf<V> lanes[n];
-  simd::store(lanes, v);
-  for (int half = n / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; i++) lanes[i] = join(lanes[i], lanes[i + half]);
-  return lanes[0];
-}
 template <class V>
 inline double lanes_sum(V v) {
-  return double(across(v, [](auto a, auto b) { return a + b; }));
+  return double(join_lanes(v, [](auto a, auto b) { return a + b; }));
 }
 
 // y[i] = f(vector i) for all of n elements, writing past the cache if `stream` is set. f(i, count) gives a vector of
@@ -46,10 +37,7 @@ inline double lanes_sum(V v) {
 template <class T, class F>
 inline void produce(T* y, int64_t n, bool stream, F&& f) {
   using V = simd::Vec<T>;
-  auto partial = [&](int64_t i, int64_t count) {
-    V v = f(i, count);
-    std::memcpy(y + i, &v, count * sizeof(T));
-  };
+  auto partial = [&](int64_t i, int64_t count) { gemm_detail::Lanes<T>(int(count)).store(y + i, f(i, count)); };
   int64_t i = 0;
   if (stream) {
     int64_t head = int64_t(-reinterpret_cast<uintptr_t>(y) % sizeof(V) / sizeof(T));
@@ -77,9 +65,7 @@ template <class T>
 inline simd::Vec<T> take(const T* x, int64_t i, int64_t count, T rest) {
   using V = simd::Vec<T>;
   if (count == W<T>) return load<V>(x + i);
-  V v = splat<V>(rest);
-  std::memcpy(&v, x + i, count * sizeof(T));
-  return v;
+  return first_lanes<T>(count, gemm_detail::Lanes<T>(int(count)).load(x + i), splat<V>(rest));
 }
 
 template <class T>
@@ -99,7 +85,7 @@ T row_max(const T* x, int64_t n) {
     m[0] = v > m[0] ? v : m[0];
   }
   for (int k = 1; k < 4; k++) m[0] = m[k] > m[0] ? m[k] : m[0];
-  return across(m[0], [](T a, T b) { return b > a ? b : a; });
+  return join_lanes(m[0], [](auto a, auto b) { return b > a ? b : a; });
 }
 
 // Sum of exp(x - max); the terms go to e, unless that is null.
@@ -120,10 +106,8 @@ double row_exp(const T* x, int64_t n, T max, T* e) {
     for (; i < end; i += W<T>) {
       int64_t count = std::min(W<T>, end - i);
       V v = simd::fast_exp(take(x, i, count, x[i]) - m);
-      if (e) std::memcpy(e + i, &v, count * sizeof(T));
-      if (count < W<T>)
-        for (int64_t k = count; k < W<T>; k++) v[k] = 0;
-      s[0] += v;
+      if (e) gemm_detail::Lanes<T>(int(count)).store(e + i, v);
+      s[0] += first_lanes<T>(count, v, V{});
     }
     sum += lanes_sum(V(s[0] + s[1]));
   }

@@ -1,0 +1,43 @@
+// Elements that lie apart in memory, brought together.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+namespace lampas::cpu {
+
+namespace detail {
+// With the step known the compiler takes whole vectors and picks from them.
+template <int step, class T>
+void gather_steps(const T* __restrict from, T* __restrict to, int64_t n) {
+  for (int64_t i = 0; i < n; i++) to[i] = from[i * step];
+}
+}  // namespace detail
+
+// to[i] = the element i * step bytes after `from`, for i < n; the two do not overlap.
+template <class T>
+void gather_run(const char* from, int64_t step, T* to, int64_t n) {
+  constexpr int64_t item = sizeof(T);
+  const T* in = reinterpret_cast<const T*>(from);
+  switch (step) {
+    case item:
+      std::memcpy(to, from, size_t(n * item));
+      return;
+    case -item:
+      return detail::gather_steps<-1>(in, to, n);
+    case 2 * item:
+      return detail::gather_steps<2>(in, to, n);
+    case 3 * item:
+      return detail::gather_steps<3>(in, to, n);
+    case 4 * item:
+      return detail::gather_steps<4>(in, to, n);
+    case 0:
+      std::fill_n(to, n, *in);
+      return;
+    default:
+      for (int64_t i = 0; i < n; i++) to[i] = *reinterpret_cast<const T*>(from + i * step);
+  }
+}
+
+}  // namespace lampas::cpu
