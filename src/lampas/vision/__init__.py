@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = ["get_image_backend", "set_image_backend"]
 
-_submodules = ("datasets", "io", "transforms", "tv_tensors", "utils")
+_submodules = ("datasets", "io", "models", "ops", "transforms", "tv_tensors", "utils")
 _image_backend = "PIL"
 
 

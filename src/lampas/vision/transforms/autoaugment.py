@@ -335,33 +335,9 @@ class TrivialAugmentWide(_Augmentation):
         )
 
 
-def _gamma(alpha: float) -> float:
-    """A number of the gamma distribution (Marsaglia and Tsang, ACM TOMS 26, 2000), drawn as PyTorch draws it."""
-
-    def uniform() -> float:
-        return 1.0 - lampas.rand(1, dtype=lampas.float64).item()
-
-    scale = 1.0
-    if alpha < 1.0:
-        scale = uniform() ** (1.0 / alpha)
-        alpha += 1.0
-    d = alpha - 1.0 / 3.0
-    c = 1.0 / math.sqrt(9.0 * d)
-    while True:
-        x, y = 0.0, 0.0
-        while y <= 0.0:
-            x = lampas.randn(1, dtype=lampas.float64).item()
-            y = 1.0 + c * x
-        v = y * y * y
-        u = uniform()
-        if u < 1.0 - 0.0331 * x**4 or math.log(u) < 0.5 * x * x + d * (1.0 - v + math.log(v)):
-            return scale * d * v
-
-
 def _dirichlet(alpha: float, rows: int, columns: int) -> Tensor:
     """Rows of positive numbers whose sum is 1."""
-    drawn = lampas.tensor([[_gamma(alpha) for _ in range(columns)] for _ in range(rows)], dtype=lampas.float64)
-    return (drawn / drawn.sum(1, keepdim=True)).to(lampas.float32)
+    return lampas._sample_dirichlet(lampas.full((rows, columns), float(alpha)))
 
 
 class AugMix(_Augmentation):

@@ -14,7 +14,6 @@ from lampas.vision import tv_tensors
 from lampas.vision.transforms.v2 import functional as F
 from lampas.vision.transforms.v2._arguments import check_sequence
 from lampas.vision.transforms.v2._crops import random_shapes, warn_of_passing
-from lampas.vision.transforms.v2._dirichlet import sample_beta
 from lampas.vision.transforms.v2._query import has_any, labels_of, query_chw, query_size
 from lampas.vision.transforms.v2._transform import RandomApplied, Transform, integer, single
 from lampas.vision.transforms.v2._tree import flatten, unflatten
@@ -122,6 +121,11 @@ class JPEG(Transform):
         return self._call_kernel(F.jpeg, inpt, quality=params["quality"])
 
 
+def _beta(alpha: float) -> float:
+    """A random number from 0 to 1, as often above as below one half; near one half if alpha is large."""
+    return lampas._sample_dirichlet(lampas.tensor([[alpha, alpha]]))[0, 0].item()
+
+
 class _Mixing(Transform):
     """Each image of a batch mixed with the one before it, and so the labels, which become probabilities."""
 
@@ -214,7 +218,7 @@ class MixUp(_Mixing):
     """
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        return {"share": sample_beta(self.alpha)}
+        return {"share": _beta(self.alpha)}
 
     def _mixed(self, batch: Tensor, params: dict[str, Any]) -> Tensor:
         return _mix(batch, params["share"])
@@ -234,7 +238,7 @@ class CutMix(_Mixing):
     """
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        rest = sample_beta(self.alpha)
+        rest = _beta(self.alpha)
         height, width = query_size(flat_inputs)
         x, y = integer(0, width), integer(0, height)
         half = 0.5 * math.sqrt(1.0 - rest)

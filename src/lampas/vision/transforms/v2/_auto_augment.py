@@ -15,7 +15,6 @@ from lampas.vision.transforms._tensor_kernels import max_value
 from lampas.vision.transforms.autoaugment import AutoAugmentPolicy
 from lampas.vision.transforms.v2 import _arguments as arguments
 from lampas.vision.transforms.v2 import functional as F
-from lampas.vision.transforms.v2._dirichlet import sample_dirichlet
 from lampas.vision.transforms.v2._transform import Transform, integer, single
 from lampas.vision.transforms.v2._tree import flatten, unflatten
 from lampas.vision.transforms.v2.functional._dispatch import is_image
@@ -256,8 +255,8 @@ class AugMix(_Policy):
         dims = 5 if isinstance(image, tv_tensors.Video) else 4
         batch = pixels.reshape([1] * max(dims - pixels.ndim, 0) + list(pixels.shape))
         count, beside = batch.shape[0], [batch.shape[0]] + [1] * (batch.ndim - 1)
-        share = sample_dirichlet(lampas.tensor([[self.alpha] * 2] * count, dtype=lampas.float32))
-        weights = sample_dirichlet(lampas.tensor([[self.alpha] * self.mixture_width] * count, dtype=lampas.float32))
+        share = lampas._sample_dirichlet(lampas.full((count, 2), float(self.alpha)))
+        weights = lampas._sample_dirichlet(lampas.full((count, self.mixture_width), float(self.alpha)))
         weights = weights * share[:, 1:]
         mix = share[:, 0].reshape(beside) * batch
         for i in range(self.mixture_width):

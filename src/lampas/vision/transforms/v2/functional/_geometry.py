@@ -127,15 +127,11 @@ def resize(
 
 
 def _resized_bytes(image: Tensor, size: _Pair, mode: str, antialias: bool) -> Tensor:
-    # as torchvision does it: along x, then along y, each rounded to whole numbers
-    values = image.reshape(-1, *image.shape[-3:]).float()
-    for goal in ([values.shape[-2], size[1]], list(size)):
-        if goal != list(values.shape[-2:]):
-            values = lampas.nn.functional.interpolate(
-                values, size=goal, mode=mode, align_corners=False, antialias=antialias
-            )
-            values = values.clamp_(0, 255).add_(0.5).floor_()
-    return values.to(image.dtype).reshape(*image.shape[:-2], *size)
+    # by the ops for bytes, as torchvision does it: along x, then along y, each rounded to whole numbers
+    values = lampas.nn.functional.interpolate(
+        image.reshape(-1, *image.shape[-3:]), size=list(size), mode=mode, align_corners=False, antialias=antialias
+    )
+    return values.reshape(*image.shape[:-2], *size)
 
 
 @for_pictures(resize)
