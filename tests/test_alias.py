@@ -119,3 +119,69 @@ except ImportError as error:
         [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": SOURCE}
     )
     assert "torch is already imported; call lampas.alias() before" in done.stdout, done.stderr
+
+
+def test_classes_are_printed_under_the_names_that_programs_know():
+    """And are found under them: by pickle, by files, by what looks for their source."""
+    lines = fresh("""
+import inspect, io, pickle
+import torch, torchvision
+from torch import nn
+lines = []
+layer = nn.Linear(1, 1)
+optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+try:
+    torch.linalg.inv(torch.zeros(1, 1))
+except torch.linalg.LinAlgError as error:
+    lines += [str(type(error)), type(pickle.loads(pickle.dumps(error))) is torch.linalg.LinAlgError]
+for value in (torch.ones(1), layer, layer.weight, torch.Size([1]), optimizer, schedule, torch.Generator(),
+              nn.MultiheadAttention(2, 1), torchvision.transforms.ToTensor()):
+    lines.append(str(type(value)))
+lines += [inspect.getmodule(nn.Linear) is nn.modules.linear, type(pickle.loads(pickle.dumps(layer))) is nn.Linear]
+file = io.BytesIO()
+torch.save(layer, file)
+file.seek(0)
+lines.append(type(torch.load(file, weights_only=False)) is nn.Linear)
+lines.append(torch.distributions.Normal(0.0, 1.0).expand([2]).batch_shape)
+print(json.dumps(lines))
+""")
+    assert lines == [
+        "<class 'torch._C._LinAlgError'>",
+        True,
+        "<class 'torch.Tensor'>",
+        "<class 'torch.nn.modules.linear.Linear'>",
+        "<class 'torch.nn.parameter.Parameter'>",
+        "<class 'torch.Size'>",
+        "<class 'torch.optim.sgd.SGD'>",
+        "<class 'torch.optim.lr_scheduler.StepLR'>",
+        "<class 'torch._C.Generator'>",
+        "<class 'torch.nn.modules.activation.MultiheadAttention'>",
+        "<class 'torchvision.transforms.transforms.ToTensor'>",
+        True,
+        True,
+        True,
+        [2],
+    ]
+
+
+def test_every_renamed_class_is_found_where_it_says():
+    """Else it could not be pickled."""
+    lost = fresh("""
+import importlib, pkgutil, sys
+for module in pkgutil.walk_packages(lampas.__path__, "lampas."):
+    if module.name.partition(".")[2].partition(".")[0] not in ("lib", "__main__") and "tensorboard" not in module.name:
+        importlib.import_module(module.name)
+lost = []
+for name, module in list(sys.modules.items()):
+    if name.startswith("lampas"):
+        for value in list(vars(module).values()):
+            home = getattr(value, "__module__", None) if isinstance(value, type) else None
+            public = isinstance(home, str) and not value.__qualname__.startswith("_")
+            if public and home.partition(".")[0] in ("torch", "torchvision", "torchviz", "torchsummary"):
+                found = getattr(importlib.import_module(home), value.__qualname__, None)
+                if found is not value and home not in ("torch.return_types", "torch.autograd.graph"):
+                    lost.append(str(value))
+print(json.dumps(lost))
+""")
+    assert lost == []

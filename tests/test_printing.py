@@ -161,6 +161,13 @@ def test_format():
         format(lampas.tensor([1.0]), ".2f")
 
 
+def test_format_of_a_parameter():
+    parameter = lampas.nn.Parameter(lampas.tensor(2.0))
+    assert f"{parameter}" == str(parameter) == "Parameter containing:\ntensor(2., requires_grad=True)"
+    with pytest.raises(TypeError):
+        format(parameter, ".2f")
+
+
 def test_subclass():
     class Mine(lampas.Tensor):
         pass

@@ -491,6 +491,7 @@ class TestPickleAndCopy:
         with pytest.raises(RuntimeError, match="only leaves of the graph"):
             copy.deepcopy(lampas.ones(1, requires_grad=True) * 2)
 
+    @pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
     def test_storage(self):
         t = lampas.arange(4.0)
         assert t[1:].storage().tolist() == [0, 1, 2, 3] and t.storage()[2] == 2 and len(t.storage()) == 4

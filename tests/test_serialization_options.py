@@ -191,6 +191,7 @@ class TestPlacesOfOldFormat:
         loaded = lampas.load(io.BytesIO(OLD_FORMAT), map_location="meta")
         assert loaded.is_meta and loaded.shape == (3,)
 
+    @pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
     def test_storage_of_the_function(self):
         own = lampas.zeros(3)
         loaded = lampas.load(io.BytesIO(OLD_FORMAT), map_location=lambda storage, location: own.untyped_storage())

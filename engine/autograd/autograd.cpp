@@ -71,10 +71,7 @@ void destroy_now(Node* n) {
   size_t bytes = n->bytes;
   for (int i = 0; i < n->edge_count; i++) n->edges[i].~Edge();
   for (int i = 0; i < n->output_count; i++) n->pending[i].~Tensor();
-  for (int i = 0; i < n->saved_count; i++) {
-    if (n->saved[i].packed) drop_object(n->saved[i].packed);
-    n->saved[i].~Saved();
-  }
+  for (int i = 0; i < n->saved_count; i++) n->saved[i].~Saved();
   if (n->metadata) drop_object(n->metadata);
   delete n->hooks;
   type->destroy(n);
@@ -135,11 +132,36 @@ void save_tensor(Node& node, int slot, const char* name, const Tensor& t, bool i
   s.is_output = is_output;
   s.output_nr = output_nr;
   if (saved_hook_depth > 0 && pack_saved) {
-    s.packed = pack_saved(is_output ? alias(t) : t);
+    Edge history = is_output ? Edge() : gradient_edge(t);
+    NoGrad guard;
+    s.packed = std::make_unique<Packed>(pack_saved(is_output ? alias(t) : t), std::move(history));
     return;
   }
   s.tensor = is_output ? alias(t) : t;
 }
+
+Packed::~Packed() { drop_object(object); }
+
+namespace {
+// What hooks gave back: their values with the history of the tensor that was saved.
+Tensor unpack(Node& node, const Saved& s) {
+  Tensor found = unpack_saved(s.packed->object);
+  Edge edge = s.is_output ? Edge{Ref<Node>(&node), s.output_nr} : s.packed->history;
+  if (is_sparse(found) || !(edge.node || found.requires_grad())) return found;
+  Tensor t = alias(found);
+  if (!edge.node || !is_inexact(t.dtype())) return t;
+  Autograd& a = ensure_autograd(t);
+  if (accumulated_leaf(*edge.node)) {
+    a.requires_grad = true;
+    a.accumulator = edge.node.get();
+    a.lent = std::move(edge.node);
+  } else {
+    a.output_nr = edge.input;
+    a.grad_fn = std::move(edge.node);
+  }
+  return t;
+}
+}  // namespace
 
 Tensor Back::saved(int i) const {
   if (node.saved[i].version == kAbsent) return {};
@@ -147,7 +169,7 @@ Tensor Back::saved(int i) const {
         " has freed the values it saved. Pass retain_graph=True to the first backward() or grad() if the graph is "
         "needed again");
   Saved& s = node.saved[i];
-  if (s.packed) return unpack_saved(s.packed);
+  if (s.packed) return unpack(node, s);
   if (!s.tensor.defined()) return {};
   uint32_t now = s.tensor.version();
   if (now != s.version) [[unlikely]] {

@@ -15,6 +15,7 @@ struct Autograd {
   Node* accumulator = nullptr;  // the leaf's AccumulateGrad node while some graph holds it
   Hooks* hooks = nullptr;       // of a leaf: before its gradient is added
   std::vector<Ref<Hook>> post_accumulate;
+  Ref<Node> lent;  // of a saved leaf that hooks gave back: the accumulator of the leaf itself
 };
 
 Autograd& ensure_autograd(const Tensor& t);
@@ -105,6 +106,12 @@ void written_inplace(const Tensor& x, const Ref<Node>& node, uint32_t output_nr 
 Tensor with_history_of(const Tensor& x, const Tensor& copy);
 
 Tensor detach(const Tensor& t);
+
+// A fresh result of several recorded steps, its node named as that of the one op which PyTorch records.
+inline Tensor shown_as(Tensor t, const char* name) {
+  if (t.defined() && t->autograd && t->autograd->grad_fn) t->autograd->grad_fn->name = name;
+  return t;
+}
 
 // The leaf an AccumulateGrad node serves; null for any other node.
 const Tensor* accumulated_leaf(const Node& n);

@@ -269,7 +269,7 @@ class Pass {
       for (int i = 0; i < n.saved_count; i++) {
         n.freed |= n.saved[i].tensor.defined() || n.saved[i].packed;
         n.saved[i].tensor = Tensor();
-        if (n.saved[i].packed) drop_object(std::exchange(n.saved[i].packed, nullptr));
+        std::exchange(n.saved[i].packed, nullptr);
       }
     }
     if (n.type->release) n.type->release(&n);

@@ -19,13 +19,20 @@ struct Edge {
 
 // A tensor kept for the backward pass. An output of the node itself is kept without its history, which would be a
 // cycle.
+struct Packed {
+  void* object;  // what a pack hook made of a tensor (a Python object)
+  Edge history;  // where gradients of that tensor go; empty if it is the node's own output, or wants none
+  Packed(void* o, Edge h) : object(o), history(std::move(h)) {}
+  Packed(const Packed&) = delete;
+  ~Packed();
+};
 struct Saved {
   Tensor tensor;
   const char* name = "";
   uint32_t version = 0;
   uint32_t output_nr = 0;
   bool is_output = false;
-  void* packed = nullptr;  // what a pack hook made of it (a Python object); `tensor` is then undefined
+  std::unique_ptr<Packed> packed;  // by a hook; `tensor` is then undefined
 };
 
 // Hooks are rare and belong to Python: the bindings implement them.

@@ -1,8 +1,10 @@
 // Graph nodes, hooks and the backward pass in Python.
 #include "bindings/autograd.h"
 
+#include <algorithm>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "bindings/ops.h"
 
@@ -44,9 +46,15 @@ PyObject* node_name(PyObject* self, PyObject*) {
 PyObject* node_next(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
     Node& n = N(self);
-    Object t(check(PyTuple_New(n.edge_count)));
-    for (int i = 0; i < n.edge_count; i++)
-      PyTuple_SET_ITEM(t.get(), i, check(Py_BuildValue("(NI)", wrap_node(n.edges[i].node), n.edges[i].input)));
+    // Where one operand is a number these have one input in PyTorch; ours keep a place for the number.
+    static constexpr std::string_view one_input[] = {"RsubBackward1", "PowBackward0", "PowBackward2",
+                                                     "RemainderBackward0"};
+    const bool single = n.edge_count == 2 && std::ranges::find(one_input, n.name) != std::end(one_input) &&
+                        !n.edges[0].node != !n.edges[1].node;
+    const int first = single && !n.edges[0].node ? 1 : 0, last = single ? first + 1 : n.edge_count;
+    Object t(check(PyTuple_New(last - first)));
+    for (int i = first; i < last; i++)
+      PyTuple_SET_ITEM(t.get(), i - first, check(Py_BuildValue("(NI)", wrap_node(n.edges[i].node), n.edges[i].input)));
     return t.release();
   });
 }
@@ -273,6 +281,10 @@ PyTypeObject* type_for(const char* name) {
     PyType_Slot none[] = {{0, nullptr}};
     PyType_Spec spec{qualified.c_str(), 0, 0, Py_TPFLAGS_DEFAULT, none};
     type = reinterpret_cast<PyTypeObject*>(check(PyType_FromSpecWithBases(&spec, bases.get())));
+    Object builtins(PyUnicode_FromString("builtins"));
+    if (PyObject_SetAttrString(reinterpret_cast<PyObject*>(type), "__module__", builtins.get()) < 0)
+      throw PythonError{};
+    type->tp_name = std::strrchr(type->tp_name, '.') + 1;  // what the class prints
   }
   by_pointer = type;
   return type;
@@ -443,7 +455,19 @@ Tensor from_python(const char* name, PyObject* a, PyObject* b, PyObject* c) {
   return tensor_of(result.get());
 }
 
+// _shown_as(tensor, name): a fresh result made of several ops, its node named as that of PyTorch's one op.
+PyObject* name_node(PyObject*, PyObject* const* args, Py_ssize_t n) {
+  return guarded([&]() -> PyObject* {
+    CHECK_KIND(Type, n == 2 && is_tensor(args[0]) && PyUnicode_Check(args[1]), "_shown_as takes a tensor and a name");
+    static auto* names = new std::unordered_set<std::string>;
+    const std::string name = PyUnicode_AsUTF8(args[1]);
+    shown_as(tensor_of(args[0]), names->insert(name).first->c_str());
+    return Py_NewRef(args[0]);
+  });
+}
+
 PyMethodDef functions[] = {
+    {"_shown_as", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(name_node)), METH_FASTCALL, nullptr},
     {"_backward", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(backward)), METH_FASTCALL, nullptr},
     {"_set_grad_enabled", set_grad_enabled, METH_O, "Switches recording; returns what it was."},
     {"is_grad_enabled", is_grad_enabled, METH_NOARGS, "Whether ops are recorded."},

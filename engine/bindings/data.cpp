@@ -74,6 +74,8 @@ struct Scan {
         walk_array(o, depth);
         return;
       }
+      if (PyUnicode_Check(o) && !(depth_is_open_ && depth > 0))
+        fail(ErrorKind::Type, "new(): invalid data type 'str': tensors hold numbers");
       CHECK_KIND(Value, depth == shape.size() || depth_is_open_, "expected sequence of length ",
                  depth < shape.size() ? shape[depth] : 0, " at dim ", depth, " (got a ", Py_TYPE(o)->tp_name, ")");
       depth_is_open_ = false;
@@ -366,6 +368,11 @@ struct Export {
   }
 };
 
+[[noreturn]] void refuse_buffer(const char* message) {
+  PyErr_SetString(PyExc_BufferError, message);
+  throw PythonError{};
+}
+
 PyObject* method_dlpack(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     PyObject *stream = Py_None, *version = Py_None, *device = Py_None, *copy = Py_None;
@@ -374,7 +381,7 @@ PyObject* method_dlpack(PyObject* self, PyObject* args, PyObject* kwargs) {
                                      &device, &copy))
       throw PythonError{};
     const Tensor& t = tensor_of(self);
-    CHECK_KIND(Runtime, !t.requires_grad(), "Can't export tensors that require gradient, use tensor.detach()");
+    if (t.requires_grad()) refuse_buffer("Can't export tensors that require gradient, use tensor.detach()");
     CHECK(t.device().is_cpu(), "only CPU tensors can be exported, this one is on ", name_of(t.device()));
     static const uint8_t codes[kDTypes] = {6, 1, 0, 0, 0, 0, 2, 4, 2, 2, 5, 5};
     if (device != Py_None) {
@@ -404,8 +411,10 @@ PyObject* method_dlpack_device(PyObject*, PyObject*) { return Py_BuildValue("(ii
 
 template <class Managed>
 Tensor import_capsule(PyObject* capsule) {
+  CHECK(PyCapsule_IsValid(capsule, kCapsule<Managed>),
+        "from_dlpack received an invalid capsule. A capsule can be used only once, and this one ",
+        "has been used, or is none of DLPack's: ", repr(capsule));
   auto* m = static_cast<Managed*>(PyCapsule_GetPointer(capsule, kCapsule<Managed>));
-  if (!m) throw PythonError{};
   const DLTensor& d = m->tensor;
   if constexpr (std::is_same_v<Managed, DLManagedVersioned>) {
     CHECK_KIND(Runtime, m->major == 1, "from_dlpack(): the capsule follows version ", m->major,
@@ -442,26 +451,41 @@ Tensor import_capsule(PyObject* capsule) {
   return t;
 }
 
-PyObject* from_dlpack(PyObject*, PyObject* o) {
+PyObject* from_dlpack(PyObject*, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
-    Object capsule;
-    if (PyCapsule_CheckExact(o)) {
+    PyObject *o, *device = Py_None, *copy = Py_None;
+    static const char* names[] = {"ext_tensor", "device", "copy", nullptr};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OO:from_dlpack", const_cast<char**>(names), &o, &device, &copy))
+      throw PythonError{};
+    Object method(PyObject_GetAttrString(o, "__dlpack__")), capsule;
+    bool copies = false;  // still to be done here
+    if (!method) {
+      PyErr_Clear();
+      CHECK_KIND(Assertion, device == Py_None && copy == Py_None,
+                 "from_dlpack(): device and copy are asked of the array; a capsule has been made already");
       capsule = Object::borrowed(o);
     } else {
-      Object method(check(PyObject_GetAttrString(o, "__dlpack__"))), none(PyTuple_New(0)),
-          newest(Py_BuildValue("{s:(ii)}", "max_version", 1, 0));
-      capsule = Object(PyObject_Call(method.get(), none.get(), newest.get()));
+      Object none(PyTuple_New(0)), wishes(Py_BuildValue("{s:(ii)}", "max_version", 1, 0));
+      if (device != Py_None) {
+        Device there = device_of(device);
+        there.check_there();
+        if (!there.is_cpu()) refuse_buffer("from_dlpack(): only memory of the CPU can be shared, pass device='cpu'");
+        Object cpu(Py_BuildValue("(ii)", 1, 0));
+        PyDict_SetItemString(wishes.get(), "dl_device", cpu.get());
+      }
+      if (copy != Py_None) PyDict_SetItemString(wishes.get(), "copy", copy);
+      capsule = Object(PyObject_Call(method.get(), none.get(), wishes.get()));
       if (!capsule && PyErr_ExceptionMatches(PyExc_TypeError)) {  // a producer from before version 1.0
         PyErr_Clear();
         capsule = Object(PyObject_CallNoArgs(method.get()));
+        copies = copy != Py_None && PyObject_IsTrue(copy);
       }
       check(capsule.get());
     }
-    CHECK_KIND(Type, PyCapsule_CheckExact(capsule.get()), "from_dlpack(): __dlpack__() returned ",
-               Py_TYPE(capsule.get())->tp_name, ", not a capsule");
-    if (PyCapsule_IsValid(capsule.get(), kCapsule<DLManagedVersioned>))
-      return wrap(import_capsule<DLManagedVersioned>(capsule.get()));
-    return wrap(import_capsule<DLManaged>(capsule.get()));
+    Tensor t = PyCapsule_IsValid(capsule.get(), kCapsule<DLManagedVersioned>)
+                   ? import_capsule<DLManagedVersioned>(capsule.get())
+                   : import_capsule<DLManaged>(capsule.get());
+    return wrap(copies ? clone_data(t) : t);
   });
 }
 
@@ -604,7 +628,10 @@ PyMethodDef functions[] = {
      "A tensor without dimensions."},
     {"from_numpy", from_numpy, METH_O, "A tensor over the memory of a NumPy array."},
     {"frombuffer", with_keywords(frombuffer), METH_VARARGS | METH_KEYWORDS, "A 1-d tensor over an object's buffer."},
-    {"from_dlpack", from_dlpack, METH_O, "A tensor over the memory of another library's array."},
+    {"from_dlpack", with_keywords(from_dlpack), METH_VARARGS | METH_KEYWORDS,
+     "from_dlpack(ext_tensor, *, device=None, copy=None)\n--\n\n"
+     "A tensor over the memory of another library's array, or of a capsule, which can be used once. device can only be "
+     "the CPU; copy=True asks for a copy, copy=False for none."},
     {}};
 PyMethodDef tensor_methods[] = {
     {"numpy", with_keywords(method_numpy), METH_VARARGS | METH_KEYWORDS, "A NumPy array over the same memory."},

@@ -423,6 +423,38 @@ PyObject* pop_function_mode(PyObject*, PyObject*) {
   return m;
 }
 
+// Regions in which no class, or no class and no mode, overrides functions.
+struct PyDisabled {
+  PyObject_HEAD std::vector<PyObject*>* modes;  // set aside inside a region that is to have none
+};
+template <bool with_modes>
+PyObject* enter_disabled(PyObject* self, PyObject*) {
+  overrides_off++;
+  if (auto* o = reinterpret_cast<PyDisabled*>(self); with_modes && !o->modes) {
+    o->modes = new std::vector<PyObject*>(std::exchange(function_modes, {}));
+    watch &= ~WatchFunctionMode;
+  }
+  Py_RETURN_NONE;
+}
+PyObject* exit_disabled(PyObject* self, PyObject*) {
+  overrides_off--;
+  if (auto* o = reinterpret_cast<PyDisabled*>(self); o->modes) {
+    function_modes = std::move(*o->modes);
+    delete std::exchange(o->modes, nullptr);
+    if (!function_modes.empty()) watch |= WatchFunctionMode;
+  }
+  Py_RETURN_NONE;
+}
+template <bool with_modes>
+void add_disabled_region(PyObject* m, const char* name, const char* doc) {
+  static PyMethodDef region[] = {{"__enter__", enter_disabled<with_modes>, METH_NOARGS, nullptr},
+                                 {"__exit__", exit_disabled, METH_VARARGS, nullptr},
+                                 {}};
+  PyType_Slot slots[] = {{Py_tp_methods, region}, {Py_tp_doc, const_cast<char*>(doc)}, {0, nullptr}};
+  PyType_Spec spec{name, sizeof(PyDisabled), 0, Py_TPFLAGS_DEFAULT, slots};
+  make_type(m, spec);
+}
+
 PyMethodDef functions[] = {{"_registry", registry_list, METH_NOARGS, "Every op: name, signature, doc and forms."},
                            {"_disabled_torch_function_impl", disabled_function, METH_VARARGS,
                             "Calls the function as if no class overrode it."},
@@ -556,6 +588,10 @@ void init_ops(PyObject* m) {
   MethodType = op_type(m, "lampas._C._Method", true);
   add_functions(m, functions);
   disabled_implementation = PyObject_GetAttrString(m, "_disabled_torch_function_impl");
+  add_disabled_region<false>(m, "lampas._C.DisableTorchFunctionSubclass",
+                             "A region in which no tensor class overrides functions.");
+  add_disabled_region<true>(m, "lampas._C.DisableTorchFunction",
+                            "A region in which no tensor class and no mode overrides functions.");
   std::unordered_map<std::string, PyObject*> scopes;
   auto submodule = [&](const char* name) {
     PyObject*& s = scopes[name];

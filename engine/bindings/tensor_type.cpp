@@ -133,9 +133,10 @@ PyObject* binary_slot(PyObject* a, PyObject* b, const char* name) {
   });
 }
 
-Tensor op_add(const Operand& a, const Operand& b) { return add(a, b); }
+// The tensor first: its node is the first that next_functions names.
+Tensor op_add(const Operand& a, const Operand& b) { return a.is_tensor() ? add(a, b) : add(b, a); }
 Tensor op_sub(const Operand& a, const Operand& b) { return sub(a, b); }
-Tensor op_mul(const Operand& a, const Operand& b) { return mul(a, b); }
+Tensor op_mul(const Operand& a, const Operand& b) { return a.is_tensor() ? mul(a, b) : mul(b, a); }
 // A number over a tensor is the number times the reciprocal, and rounds as such.
 Tensor op_div(const Operand& a, const Operand& b) { return a.is_tensor() ? div(a, b) : mul(reciprocal(b.tensor()), a); }
 Tensor op_floor(const Operand& a, const Operand& b) { return floor_divide(a, b); }
@@ -797,6 +798,7 @@ void init_tensor(PyObject* m) {
   PyType_Spec spec{"lampas.Tensor", sizeof(PyTensor), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
                    slots};
   TensorType = make_type(m, spec);
+  TensorType->tp_name = "Tensor";  // as Python's own errors name it ("'Tensor' and 'str'")
   incref_python = [](void* o) { Py_INCREF(static_cast<PyObject*>(o)); };
   decref_python = [](void* o) { Py_DECREF(static_cast<PyObject*>(o)); };
   add_functions(m, functions);

@@ -4,19 +4,18 @@
 
 #include "core/error.h"
 #include "cpu/random.h"
+#include "cpu/stream.h"
 
 namespace lampas::cpu {
 
 namespace {
-
-double unit(Generator& g) { return double(g.random64() & 0x1fffffffffffffu) * 0x1p-53; }
 
 // Multiplies uniform numbers until the product falls below exp(-rate) (D. Knuth, TAOCP 2, 3.4.1).
 int64_t by_products(double rate, Generator& g) {
   if (rate == 0) return 0;
   double limit = std::exp(-rate), product = 1;
   for (int64_t count = 0;; count++) {
-    product *= unit(g);
+    product *= next_unit(g);
     if (product <= limit) return count;
   }
 }
@@ -28,7 +27,7 @@ int64_t by_rejection(double rate, Generator& g) {
   double b = 0.931 + 2.53 * std::sqrt(rate), a = -0.059 + 0.02483 * b;
   double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4), v_r = 0.9277 - 3.6224 / (b - 2);
   while (true) {
-    double u = unit(g) - 0.5, v = unit(g), us = 0.5 - std::fabs(u);
+    double u = next_unit(g) - 0.5, v = next_unit(g), us = 0.5 - std::fabs(u);
     double k = std::floor((2 * a / us + b) * u + rate + 0.43);
     if (us >= 0.07 && v <= v_r) return int64_t(k);
     if (k < 0 || (us < 0.013 && v > us)) continue;

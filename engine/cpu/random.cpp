@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "cpu/box_muller.h"
+#include "cpu/stream.h"
 
 namespace lampas::cpu {
 namespace {
@@ -113,19 +114,6 @@ constexpr int64_t largest_exact() {
     return int64_t(std::numeric_limits<T>::max());
 }
 
-// One standard normal number in float64, or the one kept from the last pair.
-double normal_sample(Generator& generator) {
-  if (auto kept = generator.next_double_normal) {
-    generator.next_double_normal.reset();
-    return *kept;
-  }
-  double u = unit(generator.random64()), v = unit(generator.random64());
-  double radius = std::sqrt(-2 * std::log1p(-v)), sine, cosine;
-  ::sincos(2 * std::numbers::pi * u, &sine, &cosine);
-  generator.next_double_normal = radius * sine;
-  return radius * cosine;
-}
-
 template <class T>
 void uniform_units(T* out, int64_t n, Generator& generator) {
   using Word = std::conditional_t<std::is_same_v<T, double>, uint64_t, uint32_t>;
@@ -214,7 +202,7 @@ void normal(void* out, DType dtype, int64_t n, double mean, double std, Generato
     T* to = (T*)out;
     Lock lock(generator.mutex);
     if (n < 16 || !contiguous) {
-      for (int64_t i = 0; i < n; i++) to[i] = convert<T>(fused(normal_sample(generator), std, mean));
+      for (int64_t i = 0; i < n; i++) to[i] = convert<T>(fused(next_normal(generator), std, mean));
     } else if constexpr (sizeof(T) == 2) {
       normal_blocks_narrow(to, n, float(mean), float(std), generator);
     } else {
@@ -385,7 +373,7 @@ void log_normal(void* out, DType dtype, int64_t n, double mean, double std, Gene
     using T = typename decltype(tag)::type;
     T* to = (T*)out;
     Lock lock(generator.mutex);
-    for (int64_t i = 0; i < n; i++) to[i] = convert<T>(std::exp(fused(normal_sample(generator), std, mean)));
+    for (int64_t i = 0; i < n; i++) to[i] = convert<T>(std::exp(fused(next_normal(generator), std, mean)));
   });
 }
 

@@ -46,6 +46,15 @@ void log_normal(void* out, DType dtype, int64_t n, double mean, double std, Gene
 void cauchy(void* out, DType dtype, int64_t n, double median, double sigma, Generator& generator);
 // Counts of the Poisson distribution whose rates are `rate`, n numbers of the same floating dtype.
 void poisson(void* out, const void* rate, DType dtype, int64_t n, Generator& generator);
+// Gamma distributions of rate 1; rows that sum to 1 of Dirichlet distributions; successes among `count` trials. The
+// parameters have the dtype of the result, float32 or float64.
+void standard_gamma(void* out, const void* shape, DType dtype, int64_t n, Generator& generator);
+void dirichlet(void* out, const void* concentration, DType dtype, int64_t rows, int64_t columns, Generator& generator);
+void binomial(void* out, const void* count, const void* p, DType dtype, int64_t n, Generator& generator);
+// d x / d shape of samples x of gamma distributions.
+void standard_gamma_grad(void* out, const void* shape, const void* x, DType dtype, int64_t n);
+// d x / d alpha / (1 - x) of samples x of beta distributions with parameters alpha and total - alpha.
+void dirichlet_grad(void* out, const void* x, const void* alpha, const void* total, DType dtype, int64_t n);
 
 // For each of `rows` rows of `categories` weights (not negative, with a positive sum), `samples` indices drawn with
 // probability proportional to weight. With replacement by search in the cumulative sums; without, and for a single

@@ -155,10 +155,67 @@ void sum(const ResampleCall& c) {
   });
 }
 
+inline uint8_t byte_of(int32_t sum, int shift) { return uint8_t(std::clamp(sum >> shift, 0, 255)); }
+
+// Bytes along rows of single elements: K is the number of terms of a result, made up with weights of 0.
+template <int K>
+void byte_columns(const ResampleCall& c) {
+  std::vector<int32_t> index(size_t(K * c.m)), weights(size_t(K * c.m));
+  for (int64_t j = 0; j < c.m; j++)
+    for (int64_t t = c.offsets[j]; t < c.offsets[j + 1]; t++) {
+      index[size_t((t - c.offsets[j]) * c.m + j)] = int32_t(c.index[t]);
+      weights[size_t((t - c.offsets[j]) * c.m + j)] = c.whole[t];
+    }
+  const int32_t half = c.shift > 0 ? 1 << (c.shift - 1) : 0;
+  rows(c, K, [&](int64_t o, int64_t j0, int64_t j1) {
+    const uint8_t* x = static_cast<const uint8_t*>(c.in) + o * c.n;
+    uint8_t* __restrict y = static_cast<uint8_t*>(c.out) + o * c.m;
+    thread_local std::vector<int32_t> wide;
+    wide.assign(x, x + c.n);
+    const int32_t *from = wide.data(), *at = index.data(), *w = weights.data();
+    for (int64_t j = j0; j < j1; j++) {
+      int32_t s = half;
+#pragma GCC unroll 16
+      for (int k = 0; k < K; k++) s += w[k * c.m + j] * from[at[k * c.m + j]];
+      y[j] = byte_of(s, c.shift);
+    }
+  });
+}
+
+void bytes(const ResampleCall& c) {
+  int64_t most = 0;
+  for (int64_t j = 0; j < c.m; j++) most = std::max(most, c.offsets[j + 1] - c.offsets[j]);
+  const bool fits = c.inner == 1 && c.n <= INT32_MAX;
+  if (fits && most <= 2) return byte_columns<2>(c);
+  if (fits && most <= 4) return byte_columns<4>(c);
+  if (fits && most <= 8) return byte_columns<8>(c);
+  if (fits && most <= 16) return byte_columns<16>(c);
+  const int32_t half = c.shift > 0 ? 1 << (c.shift - 1) : 0;
+  rows(c, c.inner * most, [&](int64_t o, int64_t j0, int64_t j1) {
+    const uint8_t* x = static_cast<const uint8_t*>(c.in) + o * c.n * c.inner;
+    uint8_t* y = static_cast<uint8_t*>(c.out) + o * c.m * c.inner;
+    constexpr int64_t kPart = 1024;
+    int32_t sums[kPart];
+    for (int64_t j = j0; j < j1; j++)
+      for (int64_t i0 = 0; i0 < c.inner; i0 += kPart) {
+        const int64_t part = std::min(kPart, c.inner - i0);
+        std::fill_n(sums, part, half);
+        for (int64_t t = c.offsets[j]; t < c.offsets[j + 1]; t++) {
+          const int32_t w = c.whole[t];
+          const uint8_t* p = x + c.index[t] * c.inner + i0;
+          for (int64_t i = 0; i < part; i++) sums[i] += w * p[i];
+        }
+        uint8_t* __restrict row = y + j * c.inner + i0;
+        for (int64_t i = 0; i < part; i++) row[i] = byte_of(sums[i], c.shift);
+      }
+  });
+}
+
 }  // namespace
 
 void resample(const ResampleCall& c) {
   if (c.outer * c.m * c.inner == 0) return;
+  if (c.whole) return bytes(c);
   if (c.moves) return dispatch_size(item_size(c.type), [&]<class T>(TypeTag<T>) { move<T>(c); });
   if (c.type == DType::Float64)
     sum<double>(c);

@@ -1,10 +1,9 @@
 // Elementwise kernels of one input.
 #include "cpu/fast_math.h"
 #include "cpu/loops.h"
+#include "cpu/special.h"
 
 namespace lampas::cpu {
-
-namespace {
 
 // Real functions with no vector form in libm.
 double digamma(double x) {
@@ -23,6 +22,8 @@ double digamma(double x) {
       (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132 - z * (691.0 / 32760 - z / 12))))));
   return result + std::log(x) - 0.5 / x - series;
 }
+
+namespace {
 
 double trigamma(double x) {
   // Reflection, recurrence and series as above (Abramowitz & Stegun 6.4.7, 6.4.12).

@@ -18,6 +18,7 @@ void register_matmul();
 void register_indexing();
 void register_sort();
 void register_random();
+void register_gamma();
 void register_activations();
 void register_losses();
 void register_rnn();
@@ -51,6 +52,7 @@ void register_all_ops() {
   register_indexing();
   register_sort();
   register_random();
+  register_gamma();
   register_activations();
   register_losses();
   register_rnn();

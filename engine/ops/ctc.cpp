@@ -118,9 +118,9 @@ Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, Ints input_lengt
         for (int64_t i = 0; i < n; i++)
           lengths.data<T>()[i] = convert<T>(std::max<int64_t>(1, target_lengths[size_t(i)]));
       });
-    return mean(y / lengths);
+    return shown_as(mean(y / lengths), "MeanBackward0");
   }
-  if (reduction == 2) return sum(y);
+  if (reduction == 2) return shown_as(sum(y), "SumBackward0");
   return batched ? y : squeeze(y, Ints{IntVec{0}});
 }
 

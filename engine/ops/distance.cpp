@@ -14,7 +14,7 @@ Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p, double eps,
   CHECK_KIND(
       Index, dims > 0,
       "Dimension specified as -1 but tensor has no dimensions: pairwise_distance measures along the last dimension");
-  return norm_along(a - b + eps, p, dims - 1, keepdim);
+  return shown_as(norm_along(a - b + eps, p, dims - 1, keepdim), "NormBackward1");
 }
 
 // Both are divided by their lengths first, so that the product of two long vectors does not overflow.
@@ -86,7 +86,7 @@ Tensor cdist(const Tensor& a, const Tensor& b, double p, std::string_view mode) 
   CHECK_KIND(Value, always || never || mode == "use_mm_for_euclid_dist_if_necessary", mode,
              " is not a valid value for compute_mode");
   if (p == 2 && !never && (always || rows > 25 || others > 25)) return euclidean_by_product(a, b);
-  return norm_along(unsqueeze(a, -2) - unsqueeze(b, -3), p, -1, false);
+  return shown_as(norm_along(unsqueeze(a, -2) - unsqueeze(b, -3), p, -1, false), "CdistBackward0");
 }
 
 }  // namespace

@@ -15,7 +15,9 @@ namespace {
 enum Reduction : int64_t { None, Mean, Sum };
 
 Tensor reduce(const Tensor& loss, int64_t reduction) {
-  return reduction == Mean ? mean(loss) : reduction == Sum ? sum(loss) : loss;
+  return reduction == Mean  ? shown_as(mean(loss), "MeanBackward0")
+         : reduction == Sum ? shown_as(sum(loss), "SumBackward0")
+                            : loss;
 }
 
 // ---- losses of pairs of elements: one kernel for the value, one for the derivative by the input ----
@@ -318,7 +320,7 @@ Tensor of_probabilities(X x, Tensor target, X weight, int64_t reduction, double 
   if (weight.defined()) terms = terms * per_class(weight, x);
   if (reduction == None) return -(x.ndim() ? sum(terms, Ints{IntVec{d}}) : terms);
   if (reduction == Sum) return -sum(terms);
-  return -(sum(terms) / (double(x.numel()) / double(classes)));
+  return shown_as(-(sum(terms) / (double(x.numel()) / double(classes))), "DivBackward1");
 }
 
 // The number of targets that count, or the sum of their weights.

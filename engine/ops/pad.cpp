@@ -90,7 +90,7 @@ Tensor pad_circular(const Tensor& x, Ints pad) {
   CHECK(pad.size() % 2 == 0 && x.ndim() >= int(pad.size() / 2),
         "Invalid padding size, expected an even number, at most twice the input's ", x.ndim(), " dimensions, but got ",
         pad.size());
-  return pad_by(PadMode::Circular, "PadCircularBackward0", x, pad);
+  return pad_by(PadMode::Circular, "CopySlices", x, pad);
 }
 
 Tensor pad(const Tensor& x, Ints pad, std::string_view mode, std::optional<double> value) {

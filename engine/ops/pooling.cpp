@@ -148,8 +148,8 @@ bool computes_in_double(const char* name, X x) {
 // ---- maxima ----
 
 const char* const kMaxNodes[2][4] = {
-    {"", "MaxPool2DWithIndicesBackward0", "MaxPool2DWithIndicesBackward0", "MaxPool3DWithIndicesBackward0"},
-    {"", "AdaptiveMaxPool2DBackward0", "AdaptiveMaxPool2DBackward0", "AdaptiveMaxPool3DBackward0"}};
+    {"", "SqueezeBackward1", "MaxPool2DWithIndicesBackward0", "MaxPool3DWithIndicesBackward0"},
+    {"", "SqueezeBackward1", "AdaptiveMaxPool2DBackward0", "AdaptiveMaxPool3DBackward0"}};
 
 // Places of maxima in the input's plane, from their places in the windows.
 Tensor plane_places(const PoolShape& s, X bytes) {
@@ -251,8 +251,8 @@ struct Mean {
   int64_t divisor;
 };
 const char* const kMeanNodes[2][4] = {
-    {"", "AvgPool2DBackward0", "AvgPool2DBackward0", "AvgPool3DBackward0"},
-    {"", "AdaptiveAvgPool2DBackward0", "AdaptiveAvgPool2DBackward0", "AdaptiveAvgPool3DBackward0"}};
+    {"", "SqueezeBackward1", "AvgPool2DBackward0", "AvgPool3DBackward0"},
+    {"", "SqueezeBackward1", "AdaptiveAvgPool2DBackward0", "AdaptiveAvgPool3DBackward0"}};
 
 Tensor mean_pool(const Mean& m, X x, const char* node);
 

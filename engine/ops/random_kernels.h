@@ -24,6 +24,12 @@ struct RandomKernels {
   void (*poisson)(void* out, const void* rate, DType dtype, int64_t n, Generator& generator);
   void (*multinomial)(int64_t* out, const void* weights, DType dtype, int64_t rows, int64_t categories, int64_t samples,
                       bool replacement, Generator& generator, bool column_major);
+  void (*standard_gamma)(void* out, const void* shape, DType dtype, int64_t n, Generator& generator);
+  void (*dirichlet)(void* out, const void* concentration, DType dtype, int64_t rows, int64_t columns,
+                    Generator& generator);
+  void (*binomial)(void* out, const void* count, const void* p, DType dtype, int64_t n, Generator& generator);
+  void (*standard_gamma_grad)(void* out, const void* shape, const void* x, DType dtype, int64_t n);
+  void (*dirichlet_grad)(void* out, const void* x, const void* alpha, const void* total, DType dtype, int64_t n);
 };
 
 }  // namespace lampas

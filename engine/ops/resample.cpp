@@ -29,34 +29,81 @@ Terms Terms::transposed() const {
   return t;
 }
 
+Terms::Whole Terms::whole() const {
+  Whole w;
+  std::vector<double> merged;
+  for (int64_t j = 0; j < m; j++) {
+    const size_t begin = merged.size();
+    for (int64_t t = offsets[size_t(j)]; t < offsets[size_t(j) + 1]; t++) {
+      const double weight = weights.empty() ? 1 : weights[size_t(t)];
+      if (merged.size() > begin && w.index.back() == index[size_t(t)]) {  // elements outside stand for the outermost
+        merged.back() += weight;
+        continue;
+      }
+      merged.push_back(weight);
+      w.index.push_back(index[size_t(t)]);
+    }
+    w.offsets.push_back(int64_t(merged.size()));
+  }
+  const double most = merged.empty() ? 0 : *std::max_element(merged.begin(), merged.end());
+  while (w.shift < 22 && int(0.5 + most * double(1 << (w.shift + 1))) < 1 << 15) w.shift++;
+  for (double v : merged) w.weights.push_back(int16_t(v * double(1 << w.shift) + (v < 0 ? -0.5 : 0.5)));
+  return w;
+}
+
 namespace {
 
-Tensor apply(const Tensor& x, const Along& map) {
+// What is the same for every kind of weights.
+std::pair<ResampleCall, Tensor> call_for(const Tensor& x, const Along& map) {
   const Terms& t = *map.terms;
   IntVec sizes = x->sizes;
   sizes[map.dim] = t.m;
   Tensor y = empty(sizes, x.dtype(), x.device());
-  if (y.numel() == 0) return y;
   ResampleCall c{};
   c.type = x.dtype();
   c.moves = t.moves;
   c.outer = product(x.sizes().first(size_t(map.dim)));
   c.inner = product(x.sizes().subspan(size_t(map.dim) + 1));
   c.n = t.n, c.m = t.m;
+  c.in = x.data();
+  c.out = y.data();
+  return {c, y};
+}
+
+Tensor apply(const Tensor& x, const Along& map) {
+  const Terms& t = *map.terms;
+  auto [c, y] = call_for(x, map);
+  if (y.numel() == 0) return y;
   c.offsets = t.offsets.data(), c.index = t.index.data();
   c.weights = t.weights.empty() ? nullptr : t.weights.data();
   if (!t.moves && is_complex(c.type)) {  // real weights: a pair of numbers per element
     c.type = to_real(c.type);
     c.inner *= 2;
   }
-  c.in = x.data();
-  c.out = y.data();
   Unlocked unlocked(y.numel());
   kernels(x.device()).network.resample(c);
   return y;
 }
 
 }  // namespace
+
+Tensor resample_bytes(const Tensor& x, const std::vector<Along>& maps) {
+  NoGrad guard;
+  Tensor y = contiguous(x);
+  for (const Along& map : maps) {
+    const Terms::Whole w = map.terms->whole();
+    auto [c, next] = call_for(y, map);
+    c.offsets = w.offsets.data(), c.index = w.index.data();
+    c.whole = w.weights.data();
+    c.shift = w.shift;
+    if (next.numel() > 0) {
+      Unlocked unlocked(next.numel());
+      kernels(x.device()).network.resample(c);
+    }
+    y = next;
+  }
+  return y.is(x) ? clone(x) : y;
+}
 
 Tensor resample(const char* node, const Tensor& x, std::vector<Along> maps) {
   // Single elements cost more than rows: the innermost dimension comes first if it grows and last if it shrinks.

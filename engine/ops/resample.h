@@ -15,6 +15,9 @@ struct ResampleCall {
   int64_t outer, n, m, inner;
   const int64_t *offsets, *index;
   const double* weights;  // may be null
+  // Of bytes, instead of weights: whole[t] / 2^shift, with sums in whole numbers that are rounded and kept in 0 .. 255.
+  const int16_t* whole;
+  int shift;
   const void* in;
   void* out;
 };

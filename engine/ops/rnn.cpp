@@ -265,7 +265,7 @@ std::vector<Tensor> run(const Network& net, Tensor x, const std::shared_ptr<cons
     if (net.train && l + 1 < net.layers) x = dropout(x, net.dropout, true);
   }
   auto joined = [&](const std::vector<Tensor>& last) {
-    return to(last.size() == 1 ? unsqueeze(last[0], 0) : stack(last, 0), type);
+    return to(last.size() == 1 ? shown_as(unsqueeze(last[0], 0), "StackBackward0") : stack(last, 0), type);
   };
   return {to(x, type), joined(hn), c.defined() ? joined(cn) : Tensor()};
 }
@@ -279,8 +279,15 @@ std::vector<Tensor> padded(const Network& net, const Tensor& input, const Tensor
   CHECK(steps > 0, "Expected sequence length to be larger than 0 in RNN");
   auto sizes = std::make_shared<const std::vector<int64_t>>(size_t(steps), batch);
   std::vector<Tensor> out = run(net, reshape(x, IntVec{steps * batch, x.sizes()[2]}), sizes, hx, cx, params);
-  out[0] = view(out[0], IntVec{steps, batch, out[0].sizes()[1]});
-  if (batch_first) out[0] = transpose(out[0], 0, 1);
+  const bool projects = out[1].sizes()[2] != (out[2].defined() ? out[2] : out[1]).sizes()[2];
+  const bool fused = net.cell == RnnCell::Lstm && !projects && input.dtype() == DType::Float32;
+  out[0] = shown_as(view(out[0], IntVec{steps, batch, out[0].sizes()[1]}), net.bidirectional ? "CatBackward0"
+                                                                           : fused           ? "MkldnnRnnLayerBackward0"
+                                                                                             : "StackBackward0");
+  if (batch_first) {
+    out[0] = transpose(out[0], 0, 1);
+    if (net.cell != RnnCell::Lstm) out[0] = shown_as(out[0], "TransposeBackward1");
+  }
   return out;
 }
 
@@ -361,7 +368,9 @@ std::vector<Tensor> single(RnnCell cell, const Tensor& input, const Tensor& hx, 
   if (b_ih.defined()) params.insert(params.end(), {b_ih, b_hh});
   auto sizes = std::make_shared<const std::vector<int64_t>>(1, input.sizes()[0]);
   std::vector<Tensor> out = run(net, input, sizes, unsqueeze(hx, 0), cx.defined() ? unsqueeze(cx, 0) : cx, params);
-  if (cx.defined()) out[2] = squeeze(out[2], IntVec{0});
+  if (cx.defined()) out[2] = shown_as(squeeze(out[2], IntVec{0}), "AddBackward0");
+  static constexpr const char* last_step[] = {"MulBackward0", "AddBackward0", "TanhBackward0", "ReluBackward0"};
+  out[0] = shown_as(out[0], last_step[int(cell)]);
   return out;
 }
 

@@ -33,6 +33,15 @@ struct Terms {
     m++;
   }
   Terms transposed() const;
+  // The weights in steps of 1 / 2^shift, as fine as 16 bits can hold, with one term for each element.
+  struct Whole;
+  Whole whole() const;
+};
+
+struct Terms::Whole {
+  std::vector<int64_t> offsets{0}, index;
+  std::vector<int16_t> weights;
+  int shift = 0;
 };
 
 struct Along {
@@ -43,5 +52,7 @@ struct Along {
 // The maps, each along another dimension, as one op of the graph. Maps with weights need a floating-point or complex
 // tensor.
 Tensor resample(const char* node, const Tensor& x, std::vector<Along> maps);
+// Of bytes, one map after the other, each with results rounded to bytes.
+Tensor resample_bytes(const Tensor& x, const std::vector<Along>& maps);
 
 }  // namespace lampas

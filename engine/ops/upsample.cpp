@@ -111,10 +111,16 @@ Tensor resized(Resize how, const Tensor& x, Ints size, bool align, const Factors
   CHECK_KIND(NotImplemented, is_floating(x.dtype()) || x.dtype() == DType::UInt8,
              "upsampling is not implemented for torch.", name_of(x.dtype()),
              " tensors: convert the input to a floating-point dtype");
+  const bool bytes = x.dtype() == DType::UInt8 && !plain && rank == 2;
   std::vector<Along> maps;
   for (int d = 0; d < rank; d++) {
-    const auto make = x.dtype() == DType::Float64 ? &weights<double> : &weights<float>;
-    maps.push_back({d + 2, make(how, have[size_t(d)], size[size_t(d)], align, factors[size_t(d)])});
+    const auto make = x.dtype() == DType::Float64 || bytes ? &weights<double> : &weights<float>;
+    if (!bytes || have[size_t(d)] != size[size_t(d)])
+      maps.push_back({d + 2, make(how, have[size_t(d)], size[size_t(d)], align, factors[size_t(d)])});
+  }
+  if (bytes) {  // the innermost dimension first, as in PyTorch, where each step rounds
+    std::reverse(maps.begin(), maps.end());
+    return resample_bytes(x, maps);
   }
   const char* node = kNodes[int(how)][rank - 1];
   if (plain || x.dtype() != DType::UInt8) return resample(node, x, maps);

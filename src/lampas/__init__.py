@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Any
 from lampas._load import _C  # isort: split
 
 from lampas._C import *  # noqa: F403  every op, dtype and type that PyTorch has at top level
-from lampas._C import Tensor, bool, float32, float64, int64, uint8
+from lampas._C import (
+    Tensor,
+    _dirichlet_grad,
+    _sample_dirichlet,
+    _standard_gamma,
+    _standard_gamma_grad,
+    bool,
+    float32,
+    float64,
+    int64,
+    uint8,
+)
 
 if TYPE_CHECKING:
     from lampas import autograd, nn, optim, utils
@@ -78,6 +89,7 @@ _lazy_names = {
     "set_autocast_gpu_dtype": "amp.autocast_mode",
     "compile": "compiler",
     "vmap": "func",
+    **dict.fromkeys(("pca_lowrank", "svd_lowrank"), "linalg.lowrank"),
     "summary": "viz.model_summary",
     "save": "serialization",
     "load": "serialization",
@@ -85,6 +97,27 @@ _lazy_names = {
     "get_printoptions": "printing",
     "printoptions": "printing",
     "TypedStorage": "storage",
+    **dict.fromkeys(
+        (
+            "DoubleStorage",
+            "FloatStorage",
+            "HalfStorage",
+            "BFloat16Storage",
+            "LongStorage",
+            "IntStorage",
+            "ShortStorage",
+            "CharStorage",
+            "ByteStorage",
+            "BoolStorage",
+            "ComplexDoubleStorage",
+            "ComplexFloatStorage",
+            "QUInt8Storage",
+            "QInt8Storage",
+            "QInt32Storage",
+        ),
+        "storage",
+    ),
+    "to_dlpack": "utils.dlpack",
     "get_deterministic_debug_mode": "_settings",
     "get_float32_matmul_precision": "_settings",
     "is_deterministic_algorithms_warn_only_enabled": "_settings",

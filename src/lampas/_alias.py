@@ -25,6 +25,8 @@ ROOTS = {
 
 def home(name: str) -> str | None:
     """Where the module lives that a program calls `name`: ``lampas.nn`` for ``torch.nn``; None for other modules."""
+    if name in _MODULES:
+        return _MODULES[name]
     root, _, rest = name.partition(".")
     if root not in ROOTS:
         return None
@@ -80,7 +82,85 @@ class _MissingName(AttributeError):
 
 
 # A traceback shows it under the name that programs know.
-_MissingName.__module__, _MissingName.__qualname__ = "builtins", "AttributeError"
+_MissingName.__module__ = "builtins"
+_MissingName.__name__ = _MissingName.__qualname__ = "AttributeError"
+
+
+# Modules of PyTorch that classes say they are from, where ours have another name.
+_MODULES = {
+    "torch.cuda.amp.autocast_mode": "lampas.cuda.amp",
+    "torch.cuda.amp.grad_scaler": "lampas.cuda.amp",
+    "torch.cuda.graphs": "lampas.cuda",
+    "torch.cuda.streams": "lampas.cuda",
+    "torch.jit._script": "lampas.jit._modules",
+    "torch.profiler.profiler": "lampas.profiler",
+    "torch.utils.benchmark.utils": "lampas.utils.benchmark",
+    "torch.utils.benchmark.utils.common": "lampas.utils.benchmark.common",
+    "torch.utils.benchmark.utils.compare": "lampas.utils.benchmark.compare",
+    "torch.utils.benchmark.utils.timer": "lampas.utils.benchmark.timer",
+    "torchvision.transforms.transforms": "lampas.vision.transforms",
+}
+
+# Which of PyTorch's modules a class says it is from, by module or by class; the others stand where they do there.
+_CLASS_HOMES = {
+    "lampas.Generator": "torch._C",
+    "lampas.UntypedStorage": "torch.storage",
+    "lampas.ao.nn.quantized.modules.quantize": "torch.ao.nn.quantized.modules",
+    "lampas.ao.quantization.granularity": "torch.ao.quantization.observer",
+    "lampas.cuda.CUDAGraph": "torch.cuda.graphs",
+    "lampas.cuda.Event": "torch.cuda.streams",
+    "lampas.cuda.ExternalStream": "torch.cuda.streams",
+    "lampas.cuda.Stream": "torch.cuda.streams",
+    "lampas.cuda.amp.GradScaler": "torch.cuda.amp.grad_scaler",
+    "lampas.cuda.amp.autocast": "torch.cuda.amp.autocast_mode",
+    "lampas.jit._modules": "torch.jit._script",
+    "lampas.linalg._common._LinAlgError": "torch._C",
+    "lampas.nn.modules.attention.MultiheadAttention": "torch.nn.modules.activation",
+    "lampas.optim.adafactor": "torch.optim",
+    "lampas.optim.lr_scheduler.compose": "torch.optim.lr_scheduler",
+    "lampas.optim.lr_scheduler.cosine": "torch.optim.lr_scheduler",
+    "lampas.optim.lr_scheduler.cycles": "torch.optim.lr_scheduler",
+    "lampas.optim.lr_scheduler.decay": "torch.optim.lr_scheduler",
+    "lampas.optim.lr_scheduler.plateau": "torch.optim.lr_scheduler",
+    "lampas.optim.lr_scheduler.scheduler": "torch.optim.lr_scheduler",
+    "lampas.optim.muon": "torch.optim",
+    "lampas.profiler.ProfilerAction": "torch.profiler.profiler",
+    "lampas.profiler._region": "torch.autograd.profiler",
+    "lampas.profiler.profile": "torch.profiler.profiler",
+    "lampas.utils.benchmark.common": "torch.utils.benchmark.utils.common",
+    "lampas.utils.benchmark.compare": "torch.utils.benchmark.utils.compare",
+    "lampas.utils.benchmark.timer": "torch.utils.benchmark.utils.timer",
+}
+
+
+def class_home(module: str, name: str) -> str:
+    """The module that PyTorch's class of this name says it is from, for a class of lampas."""
+    full = f"{module}.{name}"
+    if full in _CLASS_HOMES:
+        return _CLASS_HOMES[full]
+    if module in _CLASS_HOMES:
+        return _CLASS_HOMES[module]
+    return program_name(module)
+
+
+def _rename_classes(module: ModuleType) -> None:
+    """Lets the classes of a module say, where they are printed, that they are PyTorch's."""
+    sys.modules.setdefault(program_name(module.__name__), module)
+    for value in list(vars(module).values()):
+        stands_in = value.__module__ if isinstance(value, type) else None
+        if not isinstance(stands_in, str) or stands_in.partition(".")[0] != "lampas":
+            continue
+        if not stands_in.startswith("lampas.vision.transforms._"):
+            value.__module__ = class_home(stands_in, value.__qualname__)
+        elif module.__name__ == "lampas.vision.transforms":
+            # PyTorch has one file where we have several; what the package does not show stays in ours.
+            value.__module__ = "torchvision.transforms.transforms"
+
+
+def _settle(module: ModuleType) -> None:
+    """What is done to a module of lampas when it has been loaded."""
+    _explain(module)
+    _rename_classes(module)
 
 
 def _explain(module: ModuleType) -> None:
@@ -174,7 +254,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         if spec is not None:
             if spec.loader is not None:
-                _after(spec, _explain)
+                _after(spec, _settle)
             return spec
         if _in_from_import(sys._getframe(2)):
             parent, _, last = name.rpartition(".")
@@ -242,7 +322,7 @@ def alias() -> None:
     sys.meta_path.insert(0, _Finder())
     for name, module in list(sys.modules.items()):
         if module is not None and (name == "lampas" or name.startswith("lampas.")) and name != "lampas._C":
-            _explain(module)
+            _settle(module)
     spawn = sys.modules.get("multiprocessing.spawn")
     if spawn is not None:
         _alias_workers(spawn)

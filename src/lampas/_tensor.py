@@ -76,7 +76,7 @@ def __repr__(self: lampas.Tensor, *, tensor_contents: str | None = None) -> str:
 
 @_method
 def __format__(self: lampas.Tensor, spec: str) -> str:
-    if self.dim() == 0 and not self.is_meta:
+    if self.dim() == 0 and not self.is_meta and type(self) is lampas.Tensor:
         return format(self.item(), spec)
     return object.__format__(self, spec)
 
@@ -245,8 +245,10 @@ def __deepcopy__(self: lampas.Tensor, memo: dict[int, Any]) -> lampas.Tensor:
 @_method
 def storage(self: lampas.Tensor) -> Any:
     """The memory of this tensor as a flat row of numbers of its dtype."""
+    from lampas._deprecated import warn_once
     from lampas.storage import TypedStorage
 
+    warn_once("TypedStorage is deprecated: use tensor.untyped_storage(), or the tensor itself, for its memory.")
     return TypedStorage(self.untyped_storage(), self.dtype)
 
 
@@ -704,5 +706,7 @@ def to_dense(self: lampas.Tensor, dtype: Any = None, *, masked_grad: bool = True
 
 @_fallback
 def storage_type(self: lampas.Tensor) -> Any:
-    """The class of the storage."""
-    return type(self.storage())
+    """The type of the storage: FloatStorage, for instance."""
+    from lampas.storage import _type_of
+
+    return _type_of(self.dtype)

@@ -278,12 +278,6 @@ def chain_matmul(*matrices: Any, out: lampas.Tensor | None = None) -> lampas.Ten
 # --- norms and distances --------------------------------------------------------------------------------------------
 
 
-def _safe_root(x: lampas.Tensor) -> lampas.Tensor:
-    """The square root of non-negative ``x``, with gradient 0 where ``x`` is 0."""
-    positive = x > 0
-    return lampas.where(positive, lampas.where(positive, x, lampas.ones_like(x)).sqrt(), x)
-
-
 def _vector_norm(x: lampas.Tensor, p: float, dims: list[int], keepdim: bool) -> lampas.Tensor:
     return lampas._C.linalg.vector_norm(x, p, dims, keepdim)
 
@@ -353,27 +347,7 @@ def cdist(
     Euclidean distances of more than 25 rows are computed from a matrix product (|a|^2 + |b|^2 - 2ab), which is faster
     and less exact for rows that lie close together; ``compute_mode`` forces or forbids it.
     """
-    if x1.dim() < 2 or x2.dim() < 2:
-        raise RuntimeError(f"cdist only supports at least 2D tensors, got {x1.dim()}D and {x2.dim()}D")
-    if x1.size(-1) != x2.size(-1):
-        raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {x1.size(-1)} X2: {x2.size(-1)}")
-    if not (x1.is_floating_point() and x2.is_floating_point()):
-        raise RuntimeError(f"cdist only supports floating-point dtypes, got {x1.dtype} and {x2.dtype}")
-    if p < 0:
-        raise RuntimeError(f"cdist only supports non-negative p values, got {p}")
-    mode = _MATMUL_MODES[0] if compute_mode is None else compute_mode
-    if mode not in _MATMUL_MODES:
-        raise ValueError(f"{compute_mode} is not a valid value for compute_mode; use one of {_MATMUL_MODES}")
-    large = x1.size(-2) > 25 or x2.size(-2) > 25
-    if p == 2 and (mode == _MATMUL_MODES[1] or (mode == _MATMUL_MODES[0] and large)):
-        square1, square2 = (x1 * x1).sum(-1, True), (x2 * x2).sum(-1, True)
-        left = lampas.cat([-2 * x1, square1, lampas.ones_like(square1)], -1)
-        right = lampas.cat([x2, lampas.ones_like(square2), square2], -1)
-        return _safe_root(lampas.matmul(left, right.transpose(-2, -1)).clamp_min(0))
-    difference = x1.unsqueeze(-2) - x2.unsqueeze(-3)
-    if difference.size(-1) == 0:
-        return difference.sum(-1)
-    return _vector_norm(difference, float(p), [-1], False)
+    return lampas._C.cdist(x1, x2, p, _MATMUL_MODES[0] if compute_mode is None else compute_mode)
 
 
 # --- unique ---------------------------------------------------------------------------------------------------------

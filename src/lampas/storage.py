@@ -33,7 +33,11 @@ _TYPE_NAMES = {
 
 
 class StorageType:
-    """What a file calls ``torch.FloatStorage``: a name and the dtype it stands for."""
+    """``FloatStorage`` and its kin, by which files name a dtype too: they make and recognise storages of that dtype.
+
+    >>> lampas.FloatStorage([1, 2]).tolist()
+    [1.0, 2.0]
+    """
 
     __slots__ = ("dtype", "module", "name")
 
@@ -42,8 +46,46 @@ class StorageType:
         self.dtype = dtype
         self.module = "torch.storage" if name == "UntypedStorage" else "torch"
 
+    @property
+    def __name__(self) -> str:
+        return self.name
+
     def __repr__(self) -> str:
-        return f"StorageType({self.name}, dtype={self.dtype})"
+        return f"<class '{self.module}.{self.name}'>"
+
+    def __instancecheck__(self, instance: object) -> bool:
+        return isinstance(instance, TypedStorage) and instance.dtype == self.dtype
+
+    def __call__(self, *args: Any, wrap_storage: lampas.UntypedStorage | None = None) -> TypedStorage:
+        """A storage of so many elements, or of a sequence's values, or over the bytes of ``wrap_storage``.
+
+        Raises:
+            RuntimeError: several arguments, or a negative size.
+            TypeError: an argument of another kind.
+        """
+        if len(args) > 1 or (args and wrap_storage is not None):
+            raise RuntimeError(
+                f"{self!r}() received an invalid combination of arguments. Expected nothing, a size, a sequence, "
+                "or wrap_storage"
+            )
+        if wrap_storage is not None:
+            return TypedStorage(wrap_storage, self.dtype)
+        source = args[0] if args else 0
+        if hasattr(source, "__index__"):
+            return TypedStorage(lampas.empty((int(source),), dtype=self.dtype).untyped_storage(), self.dtype)
+        if isinstance(source, (str, dict, set)) or not hasattr(source, "__iter__"):
+            raise TypeError(f"{self!r}(): expected a size or a sequence, got {type(source).__name__}")
+        return TypedStorage(lampas.tensor(list(source), dtype=self.dtype).untyped_storage(), self.dtype)
+
+    def from_buffer(self, buffer: Any, byte_order: str = "native", count: int = -1, offset: int = 0) -> TypedStorage:
+        """A storage with a copy of the bytes of an object that has a buffer."""
+        import sys
+
+        values = lampas.frombuffer(bytearray(buffer), dtype=self.dtype, count=count, offset=offset).clone()
+        if byte_order not in ("native", sys.byteorder):
+            each = values.view(lampas.uint8).view(-1, self.dtype.itemsize)
+            each.copy_(each.flip(1))
+        return _over(values)
 
     def __reduce__(self) -> tuple:
         return storage_type, (self.name,)
@@ -80,7 +122,10 @@ class TypedStorage:
     [0, 1, 2]
     """
 
-    def __init__(self, storage: lampas.UntypedStorage | None, dtype: lampas.dtype, numel: int | None = None) -> None:
+    def __init__(self, storage: Any = None, dtype: lampas.dtype | None = None, numel: int | None = None) -> None:
+        dtype = dtype or lampas.get_default_dtype()
+        if numel is None and not isinstance(storage, lampas.UntypedStorage):  # a size or a sequence
+            storage = _type_of(dtype)(*(() if storage is None else (storage,)))._untyped_storage
         self._untyped_storage = storage  # None: a storage of the meta device, which has no bytes
         self.dtype = dtype
         self._numel = storage.nbytes() // dtype.itemsize if numel is None else numel
@@ -118,7 +163,7 @@ class TypedStorage:
 
     def __getitem__(self, index: Any) -> Any:
         picked = self._tensor()[index]
-        return picked.item() if picked.dim() == 0 else picked.clone().storage()
+        return picked.item() if picked.dim() == 0 else _over(picked.clone())
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._tensor()[index] = value._tensor() if isinstance(value, TypedStorage) else value
@@ -134,7 +179,7 @@ class TypedStorage:
         return self
 
     def cuda(self, device: Any = None, non_blocking: bool = False) -> TypedStorage:
-        return self._tensor().cuda(device).storage()
+        return _over(self._tensor().cuda(device))
 
     def copy_(self, source: Any, non_blocking: bool | None = None) -> TypedStorage:
         self._tensor().copy_(source._tensor() if isinstance(source, TypedStorage) else source)
@@ -153,7 +198,27 @@ class TypedStorage:
         return self._untyped_storage is not None and self._untyped_storage.is_shared()
 
     def clone(self) -> TypedStorage:
-        return self._tensor().clone().storage()
+        return _over(self._tensor().clone())
+
+    def type(self, dtype: Any = None) -> Any:
+        """The name of the storage's type; with a dtype, the values in it."""
+        if dtype is None:
+            return f"{self.pickle_type.module}.{self.pickle_type.name}"
+        if isinstance(dtype, str):
+            dtype = storage_type(dtype.removeprefix("torch."))
+        return self._to(dtype.dtype if isinstance(dtype, StorageType) else dtype)
+
+    def pickle_storage_type(self) -> str:
+        """The name that files give the storage's type."""
+        return self.pickle_type.name
+
+    def resize_(self, size: int) -> None:
+        """Room for ``size`` elements; those that were there stay."""
+        self._untyped_storage.resize_(size * self.dtype.itemsize)
+        self._numel = size
+
+    def _to(self, dtype: lampas.dtype) -> TypedStorage:
+        return self if dtype == self.dtype else _over(self._tensor().to(dtype))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TypedStorage):
@@ -164,7 +229,10 @@ class TypedStorage:
         return id(self)
 
     def __repr__(self) -> str:
-        return f"[lampas.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {self._numel}]"
+        head = f"[lampas.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {self._numel}]"
+        if self._untyped_storage is None:
+            return "...\n" + head
+        return " " + "\n ".join(str(value) for value in self.tolist()) + "\n" + head
 
     def __reduce_ex__(self, protocol: int) -> tuple:
         data = storage_bytes(self._untyped_storage)
@@ -177,6 +245,27 @@ class TypedStorage:
     def __deepcopy__(self, memo: dict) -> TypedStorage:
         return TypedStorage(copied_storage(self._untyped_storage, memo), self.dtype, self._numel)
 
+
+def _over(tensor: lampas.Tensor) -> TypedStorage:
+    return TypedStorage(tensor.untyped_storage(), tensor.dtype)
+
+
+def _add_conversions() -> None:
+    def conversion(name: str, dtype: lampas.dtype) -> None:
+        def convert(self: TypedStorage) -> TypedStorage:
+            return self._to(dtype)
+
+        convert.__name__, convert.__qualname__ = name, f"TypedStorage.{name}"
+        convert.__doc__ = f"The values in {dtype}; this storage if they are."
+        setattr(TypedStorage, name, convert)
+
+    for kind, name in _TYPE_NAMES.items():
+        if kind != "UntypedStorage" and not kind.startswith("Q"):
+            short = kind.removesuffix("Storage").replace("Complex", "complex_").lower()
+            conversion(short, getattr(lampas, name))
+
+
+_add_conversions()
 
 # Views of one storage must meet in one object while they are pickled together: a pickler recognises what it has
 # written by identity.
@@ -307,3 +396,9 @@ def install() -> None:
         if callable(method):
             method.__name__, method.__qualname__ = name, f"UntypedStorage.{name}"
         setattr(lampas.UntypedStorage, name, method)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _TYPE_NAMES:
+        return storage_type(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

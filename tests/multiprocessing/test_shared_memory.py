@@ -61,6 +61,7 @@ def test_through_a_queue(context):
     child.join()
 
 
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
 def test_storages():
     t = lampas.arange(3, dtype=lampas.int16)
     storage = t.untyped_storage()
@@ -131,6 +132,7 @@ class TestUntypedStorage:
         with pytest.raises(RuntimeError, match="step of 2"):
             storage[::2]
 
+    @pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
     def test_typed(self):
         storage = lampas.ones(3).storage()
         assert storage.cpu() is storage and not storage.is_cuda

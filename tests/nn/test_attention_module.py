@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import lampas
+from lampas import nn
 from lampas.backends import cuda
 from lampas.nn import functional as F
 from lampas.nn.attention import SDPBackend, sdpa_kernel
@@ -66,3 +67,22 @@ def test_wrong_masks():
         causal_upper_left(3)
     with pytest.raises(AssertionError, match="CausalVariant"):
         CausalBias("left", 2, 2)
+
+
+def test_encoder_leaves_out_padding():
+    lampas.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+    encoder = nn.TransformerEncoder(layer, 2).eval()
+    x, right = lampas.randn(2, 3, 4), lampas.tensor([[False, True, True], [False, False, False]])
+    with lampas.no_grad():
+        out = encoder(x, src_key_padding_mask=right)
+        assert (out[0, 1:] == 0).all() and (out[0, 0] != 0).all() and (out[1] != 0).all()
+        assert lampas.allclose(out[:1, :1], encoder(x[:1, :1]), atol=1e-6)
+        left = encoder(x, src_key_padding_mask=right.flip(1))
+        assert (left != 0).all()
+        whole = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
+        assert (whole(x, src_key_padding_mask=right) != 0).all()
+        normed = nn.TransformerEncoder(layer, 1, norm=nn.LayerNorm(4)).eval()
+        nn.init.constant_(normed.norm.bias, 3.0)
+        assert (normed(x, src_key_padding_mask=right)[0, 1:] == 3).all()
+    assert (encoder(x, src_key_padding_mask=right) != 0).all()

@@ -344,3 +344,11 @@ def test_an_mlp_learns():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         net(x)
+
+
+@pytest.mark.parametrize("layer", [lampas.nn.RNN, lampas.nn.GRU, lampas.nn.LSTM])
+def test_recurrent_layers_want_truth_values(layer):
+    with pytest.raises(TypeError, match="bias should be of type bool, got: int"):
+        layer(2, 3, bias=1)
+    with pytest.raises(TypeError, match="batch_first should be of type bool, got: int"):
+        layer(2, 3, batch_first=0)

@@ -462,3 +462,10 @@ def test_state_of_another_type_is_refused():
     with pytest.raises(RuntimeError, match="move the model before making the optimizer"):
         optimizer.step()
     assert optimizer.state[p]["step"].item() == 1
+
+
+def test_groups_are_printed_with_a_line_between_them():
+    weights = [lampas.zeros(1, requires_grad=True) for _ in range(2)]
+    lines = repr(lampas.optim.SGD([{"params": [w]} for w in weights], lr=0.1)).splitlines()
+    second = lines.index("Parameter Group 1")
+    assert lines[0] == "SGD (" and lines[1] == "Parameter Group 0" and lines[second - 1] == "" and lines[-1] == ")"

@@ -209,3 +209,9 @@ def test_too_many_steps():
     scheduler.step()
     with pytest.raises(ValueError, match="Tried to step 3 times"):
         scheduler.step()
+
+
+def test_state_of_functions_comes_last():
+    optimizer = lampas.optim.SGD([lampas.zeros(1, requires_grad=True)], lr=0.1)
+    state = lampas.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1.0).state_dict()
+    assert next(iter(state)) == "base_lrs" and list(state)[-1] == "lr_lambdas" and state["lr_lambdas"] == [None]

@@ -107,3 +107,40 @@ def test_types():
     assert isinstance(3, types.Number) and isinstance(lampas.device("cpu"), types.Device)
     assert isinstance(lampas.ones(1).untyped_storage(), types.Storage)
     assert types._dtype is lampas.dtype and types._int is int
+
+
+class Noted(lampas.Tensor):
+    calls: list = []
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        cls.calls.append(func.__name__)
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+
+def test_regions_without_classes():
+    x = lampas.ones(2).as_subclass(Noted)
+    Noted.calls.clear()
+    for region in (lampas._C.DisableTorchFunctionSubclass(), lampas._C.DisableTorchFunction()):
+        with region:
+            assert type(x + 1) is lampas.Tensor and type(lampas.nn.functional.relu(x)) is lampas.Tensor
+            with lampas._C.DisableTorchFunctionSubclass():
+                assert type(x.exp()) is lampas.Tensor
+            assert type(x.exp()) is lampas.Tensor
+    assert Noted.calls == []
+    assert type(x + 1) is Noted and Noted.calls == ["add"]
+
+
+def test_regions_without_modes():
+    seen = []
+    with Log(seen):
+        with lampas._C.DisableTorchFunctionSubclass():
+            lampas.ones(2).exp()
+        assert "exp" in seen
+        seen.clear()
+        with pytest.raises(ValueError, match="left"), lampas._C.DisableTorchFunction():
+            lampas.ones(2).exp()
+            raise ValueError("left")
+        assert seen == []
+        lampas.ones(2).sin()
+        assert "sin" in seen

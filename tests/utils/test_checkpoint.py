@@ -179,11 +179,36 @@ class TestByHooks:
         with pytest.raises(CheckpointError, match=r"forward: 1\nNumber of tensors saved during recomputation: 2"):
             checkpoint(longer, x, use_reentrant=False).sum().backward()
 
-    def test_gradients_of_gradients_are_refused(self):
-        x = lampas.ones(2, requires_grad=True)
-        y = checkpoint(lambda a: a.sin(), x, use_reentrant=False)
-        with pytest.raises(RuntimeError, match=r"create_graph=True.*without checkpoint"):
-            lampas.autograd.grad(y.sum(), x, create_graph=True)
+    def test_gradients_of_gradients(self):
+        def inner(a):
+            return a.exp() * a**3
+
+        def outer(a, call):
+            return (call(inner, a * a) * a).tanh()
+
+        found = []
+        for call in (lambda f, a: f(a), lambda f, a: checkpoint(f, a, use_reentrant=False)):
+            x = lampas.tensor([0.3, -0.5], dtype=lampas.float64, requires_grad=True)
+            y = call(lambda a: outer(a, call), 2 * x)  # noqa: B023
+            orders = []
+            for _ in range(3):
+                (y,) = lampas.autograd.grad(y.sum(), x, create_graph=True)
+                orders.append(y.detach())
+            found.append(orders)
+        for plain, again in zip(*found, strict=True):
+            assert lampas.allclose(plain, again, rtol=1e-12)
+        assert found[0][2].abs().min() > 0.1
+
+    def test_backward_with_a_graph(self):
+        layer = nn.Linear(2, 1, dtype=lampas.float64)
+        x = lampas.tensor([[0.3, -0.5]], dtype=lampas.float64, requires_grad=True)
+        penalties = []
+        for call in (lambda f, a: f(a), lambda f, a: checkpoint(f, a, use_reentrant=False)):
+            layer.zero_grad()
+            (g,) = lampas.autograd.grad(call(lambda a: layer(a).tanh(), x).sum(), x, create_graph=True)
+            g.square().sum().backward()
+            penalties.append(layer.weight.grad.clone())
+        assert lampas.allclose(*penalties, rtol=1e-12) and penalties[0].abs().min() > 0.01
 
 
 class TestArguments:

@@ -8,7 +8,6 @@ from typing import Any
 import lampas
 from lampas import Tensor
 from lampas.distributions import constraints
-from lampas.distributions._gamma_sampling import sample_binomial
 from lampas.distributions._probs_or_logits import ProbsOrLogits
 from lampas.distributions.distribution import Distribution
 from lampas.distributions.utils import broadcast_all
@@ -61,7 +60,8 @@ class Binomial(ProbsOrLogits, Distribution):
 
     def sample(self, sample_shape: Shape = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
-        return sample_binomial(self.total_count.expand(shape), self.probs.expand(shape))
+        with lampas.no_grad():
+            return lampas.binomial(self.total_count.expand(shape), self.probs.expand(shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import lampas
 from lampas import Tensor
 from lampas.distributions import constraints
-from lampas.distributions._gamma_sampling import sample_dirichlet
 from lampas.distributions.exp_family import ExponentialFamily
 
 __all__ = ["Dirichlet"]
@@ -36,7 +35,7 @@ class Dirichlet(ExponentialFamily):
         super().__init__(concentration.shape[:-1], concentration.shape[-1:], validate_args=validate_args)
 
     def rsample(self, sample_shape: Shape = ()) -> Tensor:
-        return sample_dirichlet(self.concentration.expand(self._extended_shape(sample_shape)))
+        return lampas._sample_dirichlet(self.concentration.expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)

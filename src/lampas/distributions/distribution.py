@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -82,7 +83,9 @@ class Distribution:
         >>> Normal(0.0, 1.0).expand([3]).batch_shape
         torch.Size([3])
         """
-        own = next(c for c in type(self).__mro__ if c.__module__.startswith(__package__))
+        # By its module's name: `lampas.alias` lets the class itself name PyTorch's.
+        modules = ((c, sys.modules.get(c.__module__)) for c in type(self).__mro__)
+        own = next(c for c, module in modules if getattr(module, "__name__", "").startswith(__package__))
         if own is Distribution:
             raise NotImplementedError(f"{type(self).__name__} does not define expand()")
         new = self._get_checked_instance(own, _instance)

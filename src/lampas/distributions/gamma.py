@@ -8,7 +8,6 @@ from typing import Any
 import lampas
 from lampas import Tensor
 from lampas.distributions import constraints
-from lampas.distributions._gamma_sampling import standard_gamma
 from lampas.distributions.exp_family import ExponentialFamily
 from lampas.distributions.utils import broadcast_all
 
@@ -47,7 +46,7 @@ class Gamma(ExponentialFamily):
 
     def rsample(self, sample_shape: Shape = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
-        value = standard_gamma(self.concentration.expand(shape)) / self.rate.expand(shape)
+        value = lampas._standard_gamma(self.concentration.expand(shape)) / self.rate.expand(shape)
         value.detach().clamp_(min=lampas.finfo(value.dtype).tiny)  # no zeros, whose logarithm would be infinite
         return value
 

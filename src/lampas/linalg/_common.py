@@ -12,8 +12,11 @@ from lampas._ops import op
 __all__ = ["LinAlgError", "H", "batched", "by_numpy", "check_matrix", "check_square", "eye_like", "linalg_op"]
 
 
-class LinAlgError(RuntimeError):
+class _LinAlgError(RuntimeError):
     """A matrix has no such factorisation, inverse or solution."""
+
+
+LinAlgError = lampas._C._LinAlgError = _LinAlgError  # in PyTorch, too, the class has the underscore
 
 
 def linalg_op(signature: str, kinds: str = "function out") -> Callable:

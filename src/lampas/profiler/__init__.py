@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
-from lampas.autograd.profiler import profile as _Region
-from lampas.autograd.profiler import record_function
 from lampas.profiler._events import DeviceType, EventList
+from lampas.profiler._region import profile as _Region
+from lampas.profiler._region import record_function
 
 __all__ = [
     "DeviceType",

@@ -70,15 +70,13 @@ class _Inputs:
         self.count, self.names = len(args), list(kwargs)
         self.places = [i for i, v in enumerate(values) if isinstance(v, lampas.Tensor)]
         self.others = [None if isinstance(v, lampas.Tensor) else v for v in values]
-        self.needs = [values[i].requires_grad for i in self.places]
         token = lampas.empty((0,), requires_grad=True)
         self.node = _SavedInputs.apply(token, *(values[i] for i in self.places)).grad_fn
 
     def get(self) -> tuple[list, dict[str, Any]]:
         values = list(self.others)
-        for place, tensor, needs in zip(self.places, self.node.saved_tensors, self.needs, strict=True):
-            # What was computed again comes without its history.
-            values[place] = tensor.detach().requires_grad_() if needs and not tensor.requires_grad else tensor
+        for place, tensor in zip(self.places, self.node.saved_tensors, strict=True):
+            values[place] = tensor
         return values[: self.count], dict(zip(self.names, values[self.count :], strict=True))
 
 
@@ -99,11 +97,6 @@ class _Frame:
         return len(self.facts) - 1
 
     def unpack(self, number: int) -> lampas.Tensor:
-        if lampas.is_grad_enabled():
-            raise RuntimeError(
-                "checkpoint(): this backward pass has create_graph=True, and what is computed again has no history "
-                "that a gradient of the gradient could go through; call the function without checkpoint()"
-            )
         if number not in self.values:
             self._compute()
         # What the pass has used is let go; a second pass computes it again.
@@ -251,7 +244,6 @@ def checkpoint(
 
     Raises:
         CheckpointError: in the backward pass: the second run saves other tensors.
-        RuntimeError: in a backward pass with ``create_graph=True``.
         ValueError: arguments by name, or ``context_fn``, with ``use_reentrant=True``; an unknown check.
 
     >>> y = lampas.utils.checkpoint.checkpoint(block, x, use_reentrant=False)

@@ -6,7 +6,7 @@ import enum
 from typing import Any
 
 import lampas
-from lampas import _C
+from lampas._C import from_dlpack
 
 __all__ = ["DLDeviceType", "from_dlpack", "to_dlpack"]
 
@@ -29,27 +29,6 @@ class DLDeviceType(enum.IntEnum):
     kDLWebGPU = 15
     kDLHexagon = 16
     kDLMAIA = 17
-
-
-def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> lampas.Tensor:
-    """A tensor with the memory of another library's array.
-
-    Args:
-        ext_tensor: an array with ``__dlpack__``, or a capsule, which can be used once.
-        device: the CPU, or nothing.
-        copy: whether the memory may, or must, be copied.
-
-    Raises:
-        RuntimeError: a capsule that was used before.
-        BufferError: ``device`` is another one than the CPU.
-    """
-    if device is not None and lampas.device(device).type != "cpu":
-        raise BufferError(f"from_dlpack(device={device!r}): lampas has tensors on the CPU only")
-    try:
-        tensor = _C.from_dlpack(ext_tensor)
-    except ValueError as error:
-        raise RuntimeError("from_dlpack received an invalid capsule: one can be used only once") from error
-    return tensor.clone() if copy else tensor
 
 
 def to_dlpack(tensor: lampas.Tensor) -> Any:

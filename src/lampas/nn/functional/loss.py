@@ -13,6 +13,7 @@ from lampas._autocast import in_float32
 from .. import _reduction as _Reduction
 
 _nn = lampas._C.nn
+_shown_as = lampas._C._shown_as
 
 __all__ = [
     "binary_cross_entropy",
@@ -319,7 +320,8 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> lampas.Tensor:
     """``log(1 + exp(-y x))`` for ``y`` of 1 and -1."""
-    return _fold((-target * input).exp().log1p(), _reduction_of(size_average, reduce, reduction))
+    loss = _fold((-target * input).exp().log1p(), _reduction_of(size_average, reduce, reduction))
+    return _shown_as(loss, "SoftMarginLossBackward0")
 
 
 @in_float32
@@ -442,7 +444,7 @@ def multi_margin_loss(
         term = term * weight[classes].unsqueeze(1)
     others = lampas.ones_like(rows).scatter(1, column, 0.0)
     loss = (term * others).sum(1) / rows.size(1)
-    return _fold(loss if target.dim() else loss.squeeze(0), reduction)
+    return _shown_as(_fold(loss if target.dim() else loss.squeeze(0), reduction), "MultiMarginLossBackward0")
 
 
 @in_float32
@@ -468,7 +470,7 @@ def multilabel_margin_loss(
     term = (1 - rows.gather(1, safe).unsqueeze(2) + rows.unsqueeze(1)).clamp_min(0)
     counted = (valid.unsqueeze(2) & ~is_label.unsqueeze(1)).to(rows.dtype)
     loss = (term * counted).sum((1, 2)) / rows.size(1)
-    return _fold(loss if input.dim() == 2 else loss.squeeze(0), reduction)
+    return _shown_as(_fold(loss if input.dim() == 2 else loss.squeeze(0), reduction), "MultilabelMarginLossBackward0")
 
 
 @in_float32

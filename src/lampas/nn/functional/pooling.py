@@ -7,6 +7,7 @@ from typing import Any
 import lampas
 
 _nn = lampas._C.nn
+_shown_as = lampas._C._shown_as
 
 __all__ = [
     "adaptive_avg_pool2d",
@@ -208,7 +209,8 @@ def _fractional(
     if samples is None:
         batch = 1 if input.dim() == n + 1 else input.size(0)
         samples = lampas.rand(batch, input.size(-n - 1), n, dtype=input.dtype, device=input.device)
-    return function(input, _tuple(kernel_size, n), _tuple(output_size, n), samples)
+    values, places = function(input, _tuple(kernel_size, n), _tuple(output_size, n), samples)
+    return _shown_as(values, f"FractionalMaxPool{n}DBackward0"), places
 
 
 def fractional_max_pool2d_with_indices(
@@ -355,7 +357,8 @@ def _unpool(
             f"found an invalid max index: {int(flat.max())} (output volumes are of size {'x'.join(map(str, size))})"
         )
     result = lampas.zeros((*lead, count), dtype=input.dtype, device=input.device)
-    return result.scatter(-1, flat, input.flatten(-n)).view((*lead, *size))
+    result = result.scatter(-1, flat, input.flatten(-n)).view((*lead, *size))
+    return _shown_as(result, f"MaxUnpool{max(n, 2)}DBackward0")
 
 
 def max_unpool1d(

@@ -11,6 +11,7 @@ import lampas
 from .. import functional as F
 from .. import init
 from ..functional.attention import canonical_mask, none_or_dtype
+from .activation import GELU, ReLU
 from .attention import MultiheadAttention
 from .container import ModuleList
 from .dropout import Dropout
@@ -260,10 +261,25 @@ def _copies(module: Module, n: int) -> ModuleList:
     return ModuleList([copy.deepcopy(module) for _ in range(n)])
 
 
+def _knows_padding(layer: Module) -> bool:
+    """Whether PyTorch computes such a layer without the padded positions, where it may."""
+    if not isinstance(layer, TransformerEncoderLayer) or layer.norm_first:
+        return False
+    attention = layer.self_attn
+    if not attention.batch_first or not attention._qkv_same_embed_dim or attention.in_proj_bias is None:
+        return False
+    if layer.norm1.eps != layer.norm2.eps or attention.num_heads % 2:
+        return False
+    activation = layer.activation
+    return activation in (F.relu, F.gelu, lampas.relu) or isinstance(activation, (ReLU, GELU))
+
+
 class TransformerEncoder(Module):
     """``num_layers`` copies of an encoder layer, one after the other, then ``norm`` if there is one.
 
-    ``enable_nested_tensor`` and ``mask_check`` choose nothing here: there is one way of computing.
+    Where nothing can be differentiated (in evaluation, without gradients), a padding mask whose padding is on the right
+    makes the padded positions 0 before ``norm``, unless ``enable_nested_tensor`` is False. ``mask_check=False``
+    promises that the padding is on the right.
 
     Example::
 
@@ -287,7 +303,7 @@ class TransformerEncoder(Module):
         self.num_layers = num_layers
         self.norm = norm
         self.enable_nested_tensor = enable_nested_tensor
-        self.use_nested_tensor = False
+        self.use_nested_tensor = enable_nested_tensor and _knows_padding(encoder_layer)
         self.mask_check = mask_check
 
     def forward(
@@ -307,7 +323,20 @@ class TransformerEncoder(Module):
         output = src
         for layer in self.layers:
             output = layer(output, src_mask=mask, is_causal=is_causal, src_key_padding_mask=src_key_padding_mask)
+        if mask is None and src_key_padding_mask is not None and self._leaves_out_padding(src, src_key_padding_mask):
+            output = output.masked_fill((src_key_padding_mask != 0).unsqueeze(-1), 0.0)
         return output if self.norm is None else self.norm(output)
+
+    def _leaves_out_padding(self, src: lampas.Tensor, padding: lampas.Tensor) -> bool:
+        first = self.layers[0]
+        if not getattr(self, "use_nested_tensor", False) or first.training or src.dim() != 3:
+            return False
+        if not lampas.backends.mha.get_fastpath_enabled() or lampas.is_autocast_enabled():
+            return False
+        if lampas.is_grad_enabled() and (src.requires_grad or any(p.requires_grad for p in first.parameters())):
+            return False
+        padded = padding != 0
+        return not self.mask_check or bool((padded[:, 1:] | ~padded[:, :-1]).all())
 
 
 class TransformerDecoder(Module):

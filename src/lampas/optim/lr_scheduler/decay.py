@@ -49,7 +49,7 @@ class LambdaLR(LRScheduler):
 
     def state_dict(self) -> dict:
         """As of every scheduler; of `lr_lambdas` only callable objects are kept, by their attributes."""
-        state = super().state_dict()
+        state = {key: value for key, value in super().state_dict().items() if key != "lr_lambdas"}
         state["lr_lambdas"] = [_function_state(function) for function in self.lr_lambdas]
         return state
 
