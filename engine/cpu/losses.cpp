@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/threads.h"
 #include "cpu/fast_math.h"
+#include "cpu/lanes.h"
 #include "cpu/loops.h"
 
 namespace lampas::cpu {
@@ -26,9 +27,7 @@ inline constexpr int64_t W = simd::kLanes<simd::Vec<R>>;
 template <class R>
 simd::Vec<R> take(const R* x, int64_t count, R rest) {
   if (count >= W<R>) return load<simd::Vec<R>>(x);
-  simd::Vec<R> v;
-  for (int k = 0; k < W<R>; k++) v[k] = k < count ? x[k] : rest;
-  return v;
+  return first_lanes<R>(count, gemm_detail::Lanes<R>(int(count)).load(x), splat<simd::Vec<R>>(rest));
 }
 
 template <class R>
@@ -40,9 +39,7 @@ R largest(const R* x, int64_t n) {
     V v = take<R>(x + i, n - i, lowest);
     m = v > m ? v : m;  // a NaN is found again by the sum
   }
-  R best = m[0];
-  for (int k = 1; k < W<R>; k++) best = std::max<R>(best, m[k]);
-  return best;
+  return join_lanes(m, [](auto a, auto b) { return b > a ? b : a; });
 }
 
 template <class R>
@@ -55,7 +52,7 @@ double sum_exp(const R* x, int64_t n, R max) {
     int64_t end = std::min(n, b + kFlush);
     for (int64_t i = b; i < end; i += W<R>)
       s += simd::fast_exp(take<R>(x + i, end - i, -std::numeric_limits<R>::infinity()) - splat<V>(max));
-    for (int k = 0; k < W<R>; k++) sum += s[k];
+    sum += double(join_lanes(s, [](auto a, auto b) { return a + b; }));
   }
   return sum;
 }
@@ -112,19 +109,30 @@ struct Entropy {
   // Positions whose classes lie side by side.
   void rows(int64_t b, int64_t e, Total& total) const {
     std::vector<R> buffer(std::is_same_v<T, R> ? 0 : size_t(c.classes));
-    for (int64_t i = b; i < e; i++) {
-      const T* row = x + place(i / c.space, i % c.space);
-      const R* v = as_computed<T>(row, c.classes, buffer.data());
-      R max = largest(v, c.classes);
-      double log_sum = std::log(sum_exp(v, c.classes, max));
-      c.log_sums[i] = double(max) + log_sum;
-      score(i, row, log_sum, max, total);
+    constexpr int kTogether = simd::kLanes<simd::vd>;  // a logarithm takes as long as a short row: a vector of them
+    for (int64_t i = b; i < e; i += kTogether) {
+      const int count = int(std::min<int64_t>(kTogether, e - i));
+      const T* row[kTogether];
+      double max[kTogether];
+      simd::vd sums = splat<simd::vd>(1);
+      for (int j = 0; j < count; j++) {
+        row[j] = x + (c.space == 1 ? (i + j) * c.strides[0] : place((i + j) / c.space, (i + j) % c.space));
+        const R* v = as_computed<T>(row[j], c.classes, buffer.data());
+        const R most = largest(v, c.classes);
+        max[j] = double(most);
+        sums[j] = sum_exp(v, c.classes, most);
+      }
+      const simd::vd logs = simd::log(sums);
+      for (int j = 0; j < count; j++) {
+        c.log_sums[i + j] = max[j] + logs[j];
+        score(i + j, row[j], logs[j], max[j], total);
+      }
     }
   }
   void rows_backward(int64_t b, int64_t e) const {
     std::vector<R> buffer(std::is_same_v<T, R> ? 0 : size_t(c.classes));
     for (int64_t i = b; i < e; i++) {
-      int64_t t = target(i), at = place(i / c.space, i % c.space);
+      int64_t t = target(i), at = c.space == 1 ? i * c.strides[0] : place(i / c.space, i % c.space);
       T* g = static_cast<T*>(c.gx) + at;
       if (t < 0) {
         std::fill(g, g + c.classes, T(0));
@@ -137,7 +145,7 @@ struct Entropy {
         int64_t count = std::min(W<R>, c.classes - j);
         if (t >= j && t < j + count) p[t - j] -= k;
         if constexpr (std::is_same_v<T, R>) {
-          std::memcpy(g + j, &p, size_t(count) * sizeof(R));
+          gemm_detail::Lanes<R>(int(count)).store(g + j, p);
         } else {
           for (int64_t q = 0; q < count; q++) g[j + q] = T(p[q]);
         }
