@@ -7,6 +7,7 @@ tensor(11.1073)
 
 from __future__ import annotations
 
+import builtins as _builtins
 import math as _math
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ from lampas.autograd import (  # noqa: E402
     no_grad,
     set_grad_enabled,
 )
-from lampas.functional import *  # noqa: E402, F403
+from lampas.functional import *  # type: ignore[no-redef]  # noqa: E402, F403
 from lampas.random import *  # noqa: E402, F403
 
 # Loaded when first used, so that importing lampas stays quick.
@@ -186,12 +187,12 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'lampas' has no attribute {name!r}")
 
 
-def is_tensor(obj: Any) -> bool:
+def is_tensor(obj: Any) -> _builtins.bool:
     """Whether `obj` is a tensor of any class."""
     return isinstance(obj, Tensor)
 
 
-def is_storage(obj: Any) -> bool:
+def is_storage(obj: Any) -> _builtins.bool:
     """Whether `obj` is a storage, typed or not."""
     from lampas.storage import TypedStorage
 
@@ -207,12 +208,12 @@ def typename(obj: Any) -> str:
     return kind.__qualname__ if module in ("", "builtins") else f"{module}.{kind.__qualname__}"
 
 
-def get_num_interop_threads() -> int:
+def get_num_interop_threads() -> _builtins.int:
     """Threads that run independent ops at once: always 1, ops run in the order they are called."""
     return 1
 
 
-def set_num_interop_threads(n: int) -> None:
+def set_num_interop_threads(n: _builtins.int) -> None:
     """Accepted for programs that set it; ops run in the order they are called.
 
     Raises:
@@ -228,6 +229,7 @@ def set_default_tensor_type(t: Any) -> None:
     Raises:
         TypeError: a type of integers, or of tensors on a device that is not there.
     """
+    from lampas import _types
     from lampas._deprecated import warn_once
 
     warn_once("torch.set_default_tensor_type() is deprecated; use torch.set_default_dtype().")

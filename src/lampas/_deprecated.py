@@ -26,7 +26,9 @@ def warn(message: str, kind: type[Warning] = UserWarning) -> None:
 
 def warn_once(message: str, kind: type[Warning] = UserWarning) -> None:
     """As `warn`, but one time in a process, unless `lampas.set_warn_always` asks for each."""
-    if message not in _warned or lampas.is_warn_always_enabled():
+    from lampas._settings import is_warn_always_enabled
+
+    if message not in _warned or is_warn_always_enabled():
         warn(message, kind)
         _warned.add(message)
 

@@ -8,6 +8,7 @@ say which file has a name, and :func:`install` puts stand-ins on Tensor that imp
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -256,7 +257,7 @@ def result_type(name: str, fields: tuple[str, ...]) -> type:
     """The class of the named tuples that the op ``name`` returns."""
     key = (name, fields)
     if key not in _results:
-        members = {field: property(lambda self, i=i: self[i]) for i, field in enumerate(fields)}
+        members = {field: property(operator.itemgetter(i)) for i, field in enumerate(fields)}
         body = {"__slots__": (), "_fields": fields, "__module__": "torch.return_types", **members}
         _results[key] = type(name, (_Result,), body)
     return _results[key]

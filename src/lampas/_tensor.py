@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import lampas
 
@@ -137,7 +137,7 @@ def __array_wrap__(self: lampas.Tensor, array: Any, context: Any = None, return_
 def __contains__(self: lampas.Tensor, element: Any) -> bool:
     """Whether some element equals ``element`` (a number, or a tensor that broadcasts)."""
     if isinstance(element, (lampas.Tensor, int, float, bool, complex)):
-        return bool((element == self).any().item())
+        return bool((self == element).any().item())
     raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
 
 
@@ -149,7 +149,7 @@ def __reversed__(self: lampas.Tensor) -> lampas.Tensor:
 def _reflected(name: str, compute: Callable[[lampas.Tensor, Any], Any]) -> None:
     """The operator ``other <op> tensor``; Python tries elsewhere where the other operand does not fit."""
 
-    def operator(self: lampas.Tensor, other: Any) -> Any:
+    def operator(self: lampas.Tensor, other: Any) -> lampas.Tensor:
         if not isinstance(other, (lampas.Tensor, int, float, bool, complex)):
             return NotImplemented
         return compute(self, other)
@@ -177,8 +177,8 @@ def _reduce_plain(self: lampas.Tensor) -> tuple:
     from lampas.storage import typed_storage
 
     if self.is_meta:
-        arguments = (self.dtype, tuple(self.size()), self.stride(), self.requires_grad)
-        return _utils._rebuild_meta_tensor_no_storage, arguments
+        kind = (self.dtype, tuple(self.size()), self.stride(), self.requires_grad)
+        return _utils._rebuild_meta_tensor_no_storage, kind
     storage = typed_storage(self)
     arguments = (
         storage,
@@ -534,7 +534,7 @@ def dim_order(self: lampas.Tensor) -> tuple[int, ...]:
 
 
 def _named_tensors(name: str) -> None:
-    def refuse(self: lampas.Tensor, *args: Any, **kwargs: Any) -> None:
+    def refuse(self: lampas.Tensor, *args: Any, **kwargs: Any) -> NoReturn:
         raise RuntimeError(f"Tensor.{name}: dimensions have no names in lampas; address them by their number")
 
     refuse.__name__ = name

@@ -41,7 +41,7 @@ def _reach(offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> int:
     return offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) + 1
 
 
-def _rebuild(storage: TypedStorage, offset: int, size: Any, stride: Any, dtype: lampas.dtype) -> lampas.Tensor:
+def _rebuild(storage: TypedStorage, offset: int, size: Any, stride: Any, dtype: Any) -> lampas.Tensor:
     if not isinstance(storage, TypedStorage):
         raise RuntimeError(f"a saved tensor needs a storage, got {type(storage).__name__}: the file is damaged")
     offset, size, stride = _checked_geometry(offset, size, stride)
@@ -125,10 +125,11 @@ def _rebuild_qtensor(
 
 def _rebuild_sparse_tensor(layout: Any, data: Any) -> lampas.Tensor:
     data = tuple(data) if isinstance(data, (tuple, list)) else ()
+    tensor: lampas.Tensor
     if layout == lampas.sparse_coo and len(data) in (3, 4):
         from lampas._sparse import create
 
-        tensor, check = create.rebuilt(*data[:3], data[3] if len(data) == 4 else False)
+        tensor, check = create.rebuilt(data[0], data[1], data[2], data[3] if len(data) == 4 else False)
     elif layout != lampas.sparse_coo and len(data) == 4:
         from lampas._sparse import compressed
 
@@ -220,7 +221,7 @@ def _state_of(obj: Any) -> Any:
 
 
 def _dtype(name: str) -> lampas.dtype:
-    found = getattr(lampas, name.removeprefix("torch."), None)
+    found: Any = getattr(lampas, name.removeprefix("torch."), None)
     _expect_dtype(found)
     return found
 

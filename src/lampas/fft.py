@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import lampas
@@ -31,7 +31,7 @@ def _complex_values(x: lampas.Tensor, dims: tuple[int, ...], norm: str, inverse:
     return tensor_like(function(array(x), axes=dims, norm=norm), x)
 
 
-_complex_to_complex = declared(
+_complex_to_complex: Callable[..., lampas.Tensor] = declared(
     "FftC2CBackward0",
     _complex_values,
     lambda x, y, g, dims, norm, inverse: _complex_to_complex(g[0], dims=dims, norm=_ADJOINT[norm], inverse=not inverse),

@@ -248,7 +248,7 @@ def chain_matmul(*matrices: Any, out: lampas.Tensor | None = None) -> lampas.Ten
     from lampas._deprecated import warn_once
 
     warn_once("torch.chain_matmul is deprecated; use torch.linalg.multi_dot.")
-    matrices = list(_given(matrices))
+    matrices = tuple(_given(matrices))
     if not matrices:
         raise RuntimeError("chain_matmul(): Expected one or more matrices")
     for m in matrices:
@@ -425,7 +425,7 @@ def unique(
         inverse = lampas.empty(count, dtype=lampas.int64).scatter_(0, order, run) if return_inverse else None
     values = ordered[changed]
     if at is None:
-        inverse = inverse.reshape(input.shape) if return_inverse else None
+        inverse = inverse.reshape(input.shape) if return_inverse and inverse is not None else None
     else:
         values = values.movedim(0, at)
     return _answer(values, inverse, counts, return_inverse, return_counts)

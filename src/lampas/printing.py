@@ -137,7 +137,7 @@ def _shown(t: lampas.Tensor, edge: int | None, dim: int = 0) -> Any:
     """Nested lists of the entries that will be printed; dimensions longer than ``2 * edge`` give their ends only."""
     while dim < t.dim() and (edge is None or t.shape[dim] <= 2 * edge):
         dim += 1
-    if dim == t.dim():
+    if dim == t.dim() or edge is None:
         return t.tolist()
     head = _shown(t.narrow(dim, 0, edge), edge, dim + 1)
     tail = _shown(t.narrow(dim, t.shape[dim] - edge, edge), edge, dim + 1)

@@ -115,7 +115,7 @@ xlog1py = _binary("xlog1py", "``x log(1 + y)``, and 0 where x is 0.", _xlog1py)
 
 # --- Hurwitz' zeta function -----------------------------------------------------------------------------------------
 
-_zeta_values = declared(
+_zeta_values: Callable[..., lampas.Tensor] = declared(
     "SpecialZetaBackward0",
     lambda x, q: computed_by("zeta", x, q),
     lambda v, y, g: (None, g[0] * -v[0] * _zeta_values(v[0] + 1, v[1])),

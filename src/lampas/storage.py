@@ -125,8 +125,9 @@ class TypedStorage:
     def __init__(self, storage: Any = None, dtype: lampas.dtype | None = None, numel: int | None = None) -> None:
         dtype = dtype or lampas.get_default_dtype()
         if numel is None and not isinstance(storage, lampas.UntypedStorage):  # a size or a sequence
-            storage = _type_of(dtype)(*(() if storage is None else (storage,)))._untyped_storage
-        self._untyped_storage = storage  # None: a storage of the meta device, which has no bytes
+            kind: Any = _type_of(dtype)
+            storage = kind(*(() if storage is None else (storage,)))._untyped_storage
+        self._untyped_storage: Any = storage  # None: a storage of the meta device, which has no bytes
         self.dtype = dtype
         self._numel = storage.nbytes() // dtype.itemsize if numel is None else numel
 

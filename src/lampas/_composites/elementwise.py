@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import lampas
 from lampas import _C
@@ -12,9 +13,12 @@ from lampas._ops import op
 __all__ = ["digamma", "frexp", "i0", "igamma", "igammac", "ldexp", "lgamma", "mvlgamma", "polygamma"]
 
 _ALL = "function method inplace out"
+_Function = Callable[..., lampas.Tensor]
 
-_lgamma = declared("LgammaBackward0", lambda x: _C.lgamma(x), lambda x, y, g: g[0] * _digamma(x[0]))
-_digamma = declared("DigammaBackward0", lambda x: _C.digamma(x), lambda x, y, g: g[0] * _polygamma(x[0], n=1))
+_lgamma: _Function = declared("LgammaBackward0", lambda x: _C.lgamma(x), lambda x, y, g: g[0] * _digamma(x[0]))
+_digamma: _Function = declared(
+    "DigammaBackward0", lambda x: _C.digamma(x), lambda x, y, g: g[0] * _polygamma(x[0], n=1)
+)
 
 
 def _polygamma_values(x: lampas.Tensor, n: int) -> lampas.Tensor:
@@ -29,7 +33,9 @@ def _trigamma(x: lampas.Tensor) -> lampas.Tensor:
     return lampas.where(low, (math.pi / lampas.sin(math.pi * x)).square() - values, values)
 
 
-_polygamma = declared("PolygammaBackward0", _polygamma_values, lambda x, y, g, n: g[0] * _polygamma(x[0], n=n + 1))
+_polygamma: _Function = declared(
+    "PolygammaBackward0", _polygamma_values, lambda x, y, g, n: g[0] * _polygamma(x[0], n=n + 1)
+)
 
 
 @op("lgamma(Tensor input) -> Tensor", _ALL)
@@ -121,8 +127,8 @@ def _over(y: lampas.Tensor, x: lampas.Tensor, at_zero: float) -> lampas.Tensor:
     return lampas.where(zero, at_zero, y / lampas.where(zero, 1.0, x))
 
 
-i0_values = declared("I0Backward0", lambda x: computed_by("i0", x), lambda x, y, g: g[0] * i1_values(x[0]))
-i1_values = declared(
+i0_values: _Function = declared("I0Backward0", lambda x: computed_by("i0", x), lambda x, y, g: g[0] * i1_values(x[0]))
+i1_values: _Function = declared(
     "SpecialI1Backward0",
     lambda x: computed_by("i1", x),
     lambda x, y, g: g[0] * (i0_values(x[0]) - _over(i1_values(x[0]), x[0], 0.5)),

@@ -235,7 +235,9 @@ def histogramdd(
         raise RuntimeError(f"histogramdd: expected {dims} sequences of bins or numbers of them, got {len(each)}")
     if range is not None and len(range) != 2 * dims:
         raise RuntimeError(f"histogramdd: for a {dims}-dimensional histogram range should have {2 * dims} elements")
-    limits = [(None, None)] * dims if range is None else [(range[2 * d], range[2 * d + 1]) for d in np.arange(dims)]
+    limits: list[tuple[Any, Any]] = (
+        [(None, None)] * dims if range is None else [(range[2 * d], range[2 * d + 1]) for d in np.arange(dims)]
+    )
     edges = [_edges(points[:, d], b, *limits[d], points.dtype) for d, b in enumerate(each)]
     inside = np.ones(len(points), dtype=bool)
     where = []

@@ -178,7 +178,7 @@ class ConvPackedParams(_Packed):
         functional, weight = lampas.nn.functional, self._weight.dequantize()
         if self._transposed:
             convolve = getattr(functional, f"conv_transpose{self._rank}d")
-            rest = (self._stride, self._padding, self._output_padding, self._groups, self._dilation)
+            rest: tuple = (self._stride, self._padding, self._output_padding, self._groups, self._dilation)
         else:
             convolve = getattr(functional, f"conv{self._rank}d")
             rest = (self._stride, self._padding, self._dilation, self._groups)

@@ -6,6 +6,7 @@ A real number r is stored as q = round(r / scale) + zero_point, held inside the 
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from typing import Any
 
@@ -191,7 +192,7 @@ class QuantizedTensor(Tensor):
         self._integers, self._quantizer = integers, value._quantizer
 
     @property
-    def T(self) -> QuantizedTensor:
+    def T(self) -> lampas.Tensor:
         return self.permute(*range(self.dim() - 1, -1, -1))
 
     def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
@@ -211,7 +212,7 @@ class QuantizedTensor(Tensor):
         """How the parameters are spread: ``torch.per_tensor_affine`` or ``torch.per_channel_affine``."""
         return self._quantizer.scheme
 
-    def _parameters(self, kind: type, name: str) -> Any:
+    def _parameters(self, kind: builtins.type, name: str) -> Any:
         if not isinstance(self._quantizer, kind):
             needed = "per_tensor_affine" if kind is PerTensor else "per_channel_affine"
             raise RuntimeError(f"{name}() needs a tensor quantized with torch.{needed}, this one has {self.qscheme()}")

@@ -6,7 +6,7 @@ Ops on them run on coordinates, and give back the layout they were given.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import lampas
 from lampas import Tensor
@@ -227,7 +227,7 @@ def compressed_of_dense(dense: Tensor, layout: Any, blocksize: Any, dense_dim: i
     if layout not in _BLOCKED:
         if blocksize is not None:
             raise RuntimeError(f"to_sparse: blocksize is for torch.sparse_bsr and torch.sparse_bsc, not {layout}")
-        return compressed_of_coo(dense.to_sparse(), layout)
+        return compressed_of_coo(cast("SparseTensor", dense.to_sparse()), layout)
     if blocksize is None:
         raise RuntimeError(f"to_sparse: the layout {layout} needs a blocksize of two numbers")
     high, wide = (int(n) for n in blocksize)

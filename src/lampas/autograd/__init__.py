@@ -48,7 +48,7 @@ class _VariableMeta(type):
 class Variable(metaclass=_VariableMeta):
     """A tensor that may require gradients, as PyTorch before 0.4 called it; calling it gives a tensor."""
 
-    def __new__(
+    def __new__(  # type: ignore[misc]
         cls, data: lampas.Tensor | None = None, requires_grad: bool = False, volatile: bool | None = None
     ) -> lampas.Tensor:
         if volatile:

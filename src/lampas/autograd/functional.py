@@ -169,8 +169,8 @@ def jacobian(
             )
     if not create_graph:
         rows = [tuple(t.detach() for t in row) for row in rows]
-    rows = [row if many_in else row[0] for row in rows]
-    return tuple(rows) if many_out else rows[0]
+    results = [row if many_in else row[0] for row in rows]
+    return tuple(results) if many_out else results[0]
 
 
 def _single_number(func: Callable, name: str) -> Callable:

@@ -82,8 +82,8 @@ def _numerical(func: Callable[[], list[lampas.Tensor]], t: lampas.Tensor, eps: f
 
 def _analytical(
     output: lampas.Tensor, inputs: list[lampas.Tensor], check_dtypes: bool
-) -> tuple[list[lampas.Tensor], bool]:
-    """The same derivatives of one output from backward, and whether two passes gave the same."""
+) -> tuple[list[lampas.Tensor], float]:
+    """The same derivatives of one output from backward, and by how much two passes differed."""
     columns: list[list[lampas.Tensor]] = [[] for _ in inputs]
     repeatable = 0.0
     for place, unit in _steps(output):

@@ -56,7 +56,9 @@ def get_gradient_edge(tensor: lampas.Tensor) -> GradientEdge:
     if tensor.grad_fn is not None:
         return GradientEdge(tensor.grad_fn, tensor.output_nr)
     with lampas.enable_grad():
-        leaf = tensor.view_as(tensor).grad_fn.next_functions[0][0]
+        node = tensor.view_as(tensor).grad_fn
+        assert node is not None
+        leaf = node.next_functions[0][0]
     return GradientEdge(leaf, 0)
 
 

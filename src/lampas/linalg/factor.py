@@ -93,7 +93,7 @@ def cholesky(A: lampas.Tensor, upper: bool) -> lampas.Tensor:
 # --- QR -------------------------------------------------------------------------------------------------------------
 
 
-def _qr_values(A: lampas.Tensor, mode: str) -> tuple[lampas.Tensor, lampas.Tensor]:
+def _qr_values(A: lampas.Tensor, mode: Any) -> tuple[lampas.Tensor, lampas.Tensor]:
     import numpy as np
 
     return by_numpy(lambda a: tuple(np.linalg.qr(a, mode=mode)), A)

@@ -13,7 +13,7 @@ from .factor import _parts, lu_factor_ex, permutation
 __all__ = ["det", "inv", "inv_ex", "lstsq", "lu_solve", "pinv", "slogdet", "solve", "solve_ex", "solve_triangular"]
 
 
-def _singular(name: str, error: Any, *tensors: lampas.Tensor) -> LinAlgError:
+def _singular(name: str, error: Any, *tensors: lampas.Tensor) -> RuntimeError:
     """What to raise after NumPy refused: it does not say which matrix, LU does."""
     info = lu_factor_ex(tensors[0].detach())[2]
     first = int((info.flatten() != 0).to(lampas.int64).argmax()) if info.numel() else 0

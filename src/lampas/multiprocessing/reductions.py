@@ -11,6 +11,7 @@ import functools
 import pickle
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
+from typing import IO
 
 import lampas
 from lampas.multiprocessing import shared
@@ -18,7 +19,9 @@ from lampas.multiprocessing import shared
 __all__ = ["init_reductions", "reduce_tensor"]
 
 
-def _rebuild_tensor(buffer, dtype: str, shape: tuple[int, ...], requires_grad: bool) -> lampas.Tensor:
+def _rebuild_tensor(
+    buffer: bytes | bytearray | memoryview, dtype: str, shape: tuple[int, ...], requires_grad: bool
+) -> lampas.Tensor:
     kind = getattr(lampas, dtype)
     if 0 in shape:
         tensor = lampas.empty(shape, dtype=kind)
@@ -29,7 +32,7 @@ def _rebuild_tensor(buffer, dtype: str, shape: tuple[int, ...], requires_grad: b
     return tensor.requires_grad_() if requires_grad else tensor
 
 
-def _rebuild_parameter(tensor: lampas.Tensor, requires_grad: bool):
+def _rebuild_parameter(tensor: lampas.Tensor, requires_grad: bool) -> lampas.nn.Parameter:
     return lampas.nn.Parameter(tensor, requires_grad=requires_grad)
 
 
@@ -65,11 +68,11 @@ def reduce_tensor(tensor: lampas.Tensor, wrap: Callable = bytes) -> tuple:
     return _rebuild_tensor, (content, name, tuple(plain.shape), tensor.requires_grad)
 
 
-def _rebuild_shared_parameter(place: tuple, requires_grad: bool):
+def _rebuild_shared_parameter(place: tuple, requires_grad: bool) -> lampas.nn.Parameter:
     return lampas.nn.Parameter(shared.rebuild_shared(*place), requires_grad=requires_grad)
 
 
-def _reduce_parameter(parameter, wrap: Callable = bytes) -> tuple:
+def _reduce_parameter(parameter: lampas.nn.Parameter, wrap: Callable = bytes) -> tuple:
     if wrap is bytes and parameter.is_shared():
         return _rebuild_shared_parameter, (shared.reduce_shared(parameter.detach())[1], parameter.requires_grad)
     rebuild, (content, name, shape, _) = reduce_tensor(parameter, wrap)
@@ -88,7 +91,7 @@ def reducers(wrap: Callable = bytes) -> dict[type, Callable]:
 class BufferPickler(ForkingPickler):
     """Pickles a message and gives the contents of its tensors and arrays to `callback`, uncopied."""
 
-    def __init__(self, file, callback: Callable) -> None:
+    def __init__(self, file: IO[bytes], callback: Callable) -> None:
         pickle.Pickler.__init__(self, file, 5, buffer_callback=callback)
         self.dispatch_table = copyreg.dispatch_table | self._extra_reducers | reducers(pickle.PickleBuffer)
 

@@ -73,13 +73,12 @@ def _place(nbytes: int) -> tuple[_Arena, memoryview, int]:
     nbytes = max(nbytes, 1)
     if nbytes > _ARENA // 16:
         arena = _Arena.create(nbytes)
-        view, begin = arena.take(nbytes)
-        return arena, view, begin
+        return arena, *arena.take(nbytes)  # type: ignore[misc]
     taken = None if _filling is None else _filling.take(nbytes)
     if taken is None:
         _filling = _Arena.create(_ARENA)
         taken = _filling.take(nbytes)
-    return _filling, *taken  # type: ignore[return-value, misc]
+    return _filling, *taken  # type: ignore[misc]
 
 
 def _remember(address: int, arena: _Arena, view: memoryview, begin: int) -> None:

@@ -62,7 +62,7 @@ def signal_name(exit_code: int | None) -> str | None:
         return f"signal {-exit_code}"
 
 
-def _run(function: Callable, index: int, args: tuple, errors) -> None:
+def _run(function: Callable, index: int, args: tuple, errors: multiprocessing.connection.Connection) -> None:
     try:
         function(index, *args)
     except KeyboardInterrupt:

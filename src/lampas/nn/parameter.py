@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
+from typing import Any, NoReturn
 
 import lampas
 
@@ -36,7 +36,7 @@ class Parameter(lampas.Tensor):
                 f"Parameter needs a tensor as data, got {kind.__name__}; convert it with lampas.tensor(...)"
             )
         # A user's own tensor class stays what it is; the mark makes modules list it.
-        marked = data.detach().requires_grad_(requires_grad)
+        marked: Any = data.detach().requires_grad_(requires_grad)
         marked._is_param = True
         return marked
 
@@ -87,7 +87,7 @@ class Buffer(metaclass=_BufferMeta):
         True
     """
 
-    def __new__(cls, data: lampas.Tensor | None = None, *, persistent: bool = True) -> lampas.Tensor:
+    def __new__(cls, data: lampas.Tensor | None = None, *, persistent: bool = True) -> lampas.Tensor:  # type: ignore[misc]
         if data is None:
             data = lampas.empty(0)
         tensor = data.detach().requires_grad_(data.requires_grad)
@@ -116,6 +116,7 @@ _ALLOWED_WITHOUT_SHAPE = frozenset(
 class UninitializedTensorMixin:
     """A tensor whose shape its first use will decide."""
 
+    data: lampas.Tensor
     _becomes: type = Parameter
 
     def materialize(
@@ -134,7 +135,7 @@ class UninitializedTensorMixin:
             "Run one batch through the module before asking for shapes or calling load_state_dict on another module."
         )
 
-    def share_memory_(self) -> None:
+    def share_memory_(self) -> NoReturn:
         raise RuntimeError(
             "Can't share memory on an uninitialized parameter or buffer: run one batch through the module first."
         )
@@ -148,7 +149,7 @@ class UninitializedTensorMixin:
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         if getattr(func, "__name__", None) in _ALLOWED_WITHOUT_SHAPE:
-            return super().__torch_function__(func, types, args, kwargs or {})
+            return super().__torch_function__(func, types, args, kwargs or {})  # type: ignore[misc]
         raise ValueError(
             f"Attempted to use an uninitialized parameter in {func}. Its shape is decided by the first batch: "
             "run one forward pass of the lazy module before initializing, optimizing or copying its parameters."
@@ -160,7 +161,7 @@ def is_lazy(value: object) -> bool:
     return isinstance(value, UninitializedTensorMixin)
 
 
-class UninitializedParameter(UninitializedTensorMixin, Parameter):
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
     """A parameter of a lazy module before its first batch; :meth:`materialize` makes it a :class:`Parameter`.
 
     Example::
@@ -180,7 +181,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
         return memo[id(self)]
 
 
-class UninitializedBuffer(UninitializedTensorMixin, lampas.Tensor):
+class UninitializedBuffer(UninitializedTensorMixin, lampas.Tensor):  # type: ignore[misc]
     """A buffer of a lazy module before its first batch; :meth:`materialize` makes it a plain tensor.
 
     Example::

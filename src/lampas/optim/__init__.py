@@ -1,5 +1,7 @@
 """Optimizers and learning-rate schedules, under the names of `torch.optim`."""
 
+from types import ModuleType
+
 from lampas.optim import lr_scheduler as lr_scheduler
 from lampas.optim.adadelta import Adadelta
 from lampas.optim.adafactor import Adafactor
@@ -40,7 +42,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> ModuleType:
     # swa_utils needs lampas.nn, which an optimizer alone does not.
     if name == "swa_utils":
         import importlib

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import lampas
 from lampas.optim.optimizer import Optimizer, _check_hyperparameters, _scalar, _to_scalar
+
+if TYPE_CHECKING:
+    from lampas.optim.optimizer import ParamsT
 
 __all__ = ["Adadelta"]
 
@@ -25,7 +30,7 @@ class Adadelta(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: ParamsT,
         lr: float | lampas.Tensor = 1.0,
         rho: float = 0.9,
         eps: float = 1e-6,
@@ -51,12 +56,12 @@ class Adadelta(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _init_state(self, group, p, state) -> None:
+    def _init_state(self, group: dict[str, Any], p: lampas.Tensor, state: dict[str, Any]) -> None:
         state["step"] = _scalar(0)
         state["square_avg"] = lampas.zeros_like(p, requires_grad=False)
         state["acc_delta"] = lampas.zeros_like(p, requires_grad=False)
 
-    def _update(self, group, p, grad, state) -> None:
+    def _update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor, state: dict[str, Any]) -> None:
         rho, eps = group["rho"], group["eps"]
         state["step"] += 1
         if group["weight_decay"] != 0:

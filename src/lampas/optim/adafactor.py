@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import lampas
 from lampas.optim.optimizer import Optimizer, _scalar, _to_scalar
+
+if TYPE_CHECKING:
+    from lampas.optim.optimizer import ParamsT
 
 __all__ = ["Adafactor"]
 
@@ -36,7 +41,7 @@ class Adafactor(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: ParamsT,
         lr: float | lampas.Tensor = 1e-2,
         beta2_decay: float = -0.8,
         eps: tuple[float | None, float] = (None, 1e-3),
@@ -71,7 +76,7 @@ class Adafactor(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _init_state(self, group, p, state) -> None:
+    def _init_state(self, group: dict[str, Any], p: lampas.Tensor, state: dict[str, Any]) -> None:
         if p.is_complex():
             raise RuntimeError("Adafactor does not support complex parameters; optimize view_as_real of them")
         state["step"] = _scalar(0)
@@ -81,7 +86,7 @@ class Adafactor(Optimizer):
             state["row_var"] = p.new_zeros((*p.shape[:-1], 1))
             state["col_var"] = p.new_zeros((*p.shape[:-2], 1, p.shape[-1]))
 
-    def _update(self, group, p, grad, state) -> None:
+    def _update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor, state: dict[str, Any]) -> None:
         lr, (eps1, eps2) = float(_to_scalar(group["lr"])), group["eps"]
         state["step"] += 1
         if p.numel() == 0:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import lampas
 from lampas.optim.optimizer import Optimizer, _check_hyperparameters, _check_implementation, _scalar, _to_scalar
+
+if TYPE_CHECKING:
+    from lampas.optim.optimizer import ParamsT
 
 __all__ = ["Adagrad"]
 
@@ -25,7 +30,7 @@ class Adagrad(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: ParamsT,
         lr: float | lampas.Tensor = 1e-2,
         lr_decay: float = 0,
         weight_decay: float = 0,
@@ -67,19 +72,19 @@ class Adagrad(Optimizer):
             for p in group["params"]:
                 self.state[p]["sum"].share_memory_()
 
-    def _init_state(self, group, p, state) -> None:
+    def _init_state(self, group: dict[str, Any], p: lampas.Tensor, state: dict[str, Any]) -> None:
         start = self.defaults["initial_accumulator_value"]
         state["step"] = _scalar(0)
         state["sum"] = lampas.full_like(p, complex(start, start) if p.is_complex() else start, requires_grad=False)
 
-    def _update(self, group, p, grad, state) -> None:
+    def _update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor, state: dict[str, Any]) -> None:
         state["step"] += 1
         if group["weight_decay"] != 0:
             grad = grad + group["weight_decay"] * p
         lr = _to_scalar(group["lr"]) / (1 + (state["step"].item() - 1) * group["lr_decay"])
         p.sub_(lr * grad / (state["sum"].add_(grad * grad).sqrt() + group["eps"]))
 
-    def _sparse_update(self, group, p, grad) -> None:
+    def _sparse_update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor) -> None:
         if group["fused"]:
             raise RuntimeError("Adagrad(fused=True) does not support sparse gradients; leave fused away")
         if group["weight_decay"] != 0:
@@ -94,7 +99,13 @@ class Adagrad(Optimizer):
         rows.put(state["sum"], sums)
         rows.subtract(p, lr * rows.values / (sums.sqrt() + group["eps"]))
 
-    def _engine_update(self, group, params, grads, states) -> None:
+    def _engine_update(
+        self,
+        group: dict[str, Any],
+        params: list[lampas.Tensor],
+        grads: list[lampas.Tensor],
+        states: list[dict[str, Any]],
+    ) -> None:
         lampas._C.optim_adagrad_(
             params,
             grads,

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import lampas
 from lampas.optim.optimizer import Optimizer, _check_hyperparameters, _check_implementation, _scalar, _to_scalar
+
+if TYPE_CHECKING:
+    from lampas.optim.optimizer import ParamsT
 
 __all__ = ["Adam"]
 
@@ -28,7 +33,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: ParamsT,
         lr: float | lampas.Tensor = 1e-3,
         betas: tuple[float | lampas.Tensor, float | lampas.Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -66,12 +71,12 @@ class Adam(Optimizer):
         _check_implementation(defaults)
         super().__init__(params, defaults)
 
-    def _init_state(self, group, p, state) -> None:
+    def _init_state(self, group: dict[str, Any], p: lampas.Tensor, state: dict[str, Any]) -> None:
         state["step"] = _scalar(0)
         for name in ("exp_avg", "exp_avg_sq", *(["max_exp_avg_sq"] if group["amsgrad"] else [])):
             state[name] = lampas.zeros_like(p, requires_grad=False)
 
-    def _update(self, group, p, grad, state) -> None:
+    def _update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor, state: dict[str, Any]) -> None:
         lr, (beta1, beta2), weight_decay = _to_scalar(group["lr"]), group["betas"], group["weight_decay"]
         exp_avg, exp_avg_sq = state["exp_avg"], state["exp_avg_sq"]
         state["step"] += 1
@@ -90,7 +95,13 @@ class Adam(Optimizer):
         denom = second.sqrt() / (1 - beta2**step) ** 0.5 + group["eps"]
         p.sub_(lr / (1 - beta1**step) * exp_avg / denom)
 
-    def _engine_update(self, group, params, grads, states) -> None:
+    def _engine_update(
+        self,
+        group: dict[str, Any],
+        params: list[lampas.Tensor],
+        grads: list[lampas.Tensor],
+        states: list[dict[str, Any]],
+    ) -> None:
         beta1, beta2 = group["betas"]
         amsgrad = group["amsgrad"]
         names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "step") if amsgrad else ("exp_avg", "exp_avg_sq", "step")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import lampas
 from lampas.optim.adam import Adam
+
+if TYPE_CHECKING:
+    from lampas.optim.optimizer import ParamsT
 
 __all__ = ["AdamW"]
 
@@ -20,7 +25,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        params,
+        params: ParamsT,
         lr: float | lampas.Tensor = 1e-3,
         betas: tuple[float | lampas.Tensor, float | lampas.Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -48,7 +53,7 @@ class AdamW(Adam):
             decoupled_weight_decay=True,
         )
 
-    def __setstate__(self, state) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         # Checkpoints from before Adam had the option do not say that AdamW decouples.
         for group in self.param_groups:

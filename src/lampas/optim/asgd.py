@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import lampas
 from lampas.optim.optimizer import Optimizer, _check_hyperparameters, _scalar, _to_scalar
+
+if TYPE_CHECKING:
+    from lampas.optim.optimizer import ParamsT
 
 __all__ = ["ASGD"]
 
@@ -27,7 +32,7 @@ class ASGD(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: ParamsT,
         lr: float | lampas.Tensor = 1e-2,
         lambd: float = 1e-4,
         alpha: float = 0.75,
@@ -52,13 +57,13 @@ class ASGD(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _init_state(self, group, p, state) -> None:
+    def _init_state(self, group: dict[str, Any], p: lampas.Tensor, state: dict[str, Any]) -> None:
         state["step"] = _scalar(0)
         state["eta"] = _scalar(float(group["lr"]))
         state["mu"] = _scalar(1)
         state["ax"] = lampas.zeros_like(p, requires_grad=False)
 
-    def _update(self, group, p, grad, state) -> None:
+    def _update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor, state: dict[str, Any]) -> None:
         lr, lambd = _to_scalar(group["lr"]), group["lambd"]
         state["step"] += 1
         step, eta, mu, average = state["step"].item(), state["eta"].item(), state["mu"].item(), state["ax"]

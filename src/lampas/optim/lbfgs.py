@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lampas
 from lampas.optim.optimizer import Optimizer, _check_hyperparameters, _to_scalar
+
+if TYPE_CHECKING:
+    from lampas.optim.optimizer import ParamsT
 
 __all__ = ["LBFGS"]
 
@@ -34,18 +37,27 @@ class _Point:
 
     __slots__ = ("grad", "loss", "slope", "t")
 
-    def __init__(self, t, loss, grad, direction) -> None:
+    def __init__(self, t: float, loss: float, grad: lampas.Tensor, direction: lampas.Tensor) -> None:
         self.t, self.loss, self.grad = t, loss, grad
         self.slope = grad.dot(direction)
 
 
-def _strong_wolfe(evaluate, t, direction, start: _Point, c1=1e-4, c2=0.9, tolerance_change=1e-9, max_ls=25):
+def _strong_wolfe(
+    evaluate: Callable[[float], tuple[float, lampas.Tensor]],
+    t: float,
+    direction: lampas.Tensor,
+    start: _Point,
+    c1: float = 1e-4,
+    c2: float = 0.9,
+    tolerance_change: float = 1e-9,
+    max_ls: int = 25,
+) -> tuple[_Point, int]:
     """Line search to a point that satisfies the strong Wolfe conditions; returns it and the number of evaluations.
 
     Source: Nocedal and Wright, Numerical optimization, algorithms 3.5 and 3.6.
     """
 
-    def visit(t) -> _Point:
+    def visit(t: float) -> _Point:
         return _Point(t, *evaluate(t), direction)
 
     length = direction.abs().max()
@@ -131,7 +143,7 @@ class LBFGS(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: ParamsT,
         lr: float | lampas.Tensor = 1,
         max_iter: int = 20,
         max_eval: int | None = None,
@@ -158,7 +170,7 @@ class LBFGS(Optimizer):
             )
         self._params = self.param_groups[0]["params"]
 
-    def __setstate__(self, state) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._params = self.param_groups[0]["params"]
 
@@ -169,7 +181,7 @@ class LBFGS(Optimizer):
             flat.append((lampas.view_as_real(grad) if grad.is_complex() else grad).reshape(-1))
         return lampas.cat(flat)
 
-    def _move(self, t, direction) -> None:
+    def _move(self, t: float, direction: lampas.Tensor) -> None:
         offset = 0
         for p in self._params:
             p = lampas.view_as_real(p) if p.is_complex() else p

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import lampas
 from lampas.optim.optimizer import Optimizer, _to_scalar
+
+if TYPE_CHECKING:
+    from lampas.optim.optimizer import ParamsT
 
 __all__ = ["Muon"]
 
 
-def _orthogonalized(x, coefficients: tuple[float, float, float], steps: int, eps: float):
+def _orthogonalized(
+    x: lampas.Tensor, coefficients: tuple[float, float, float], steps: int, eps: float
+) -> lampas.Tensor:
     """The matrix whose singular values are moved towards 1 by Newton-Schulz iterations, in bfloat16."""
     if steps >= 100:
         raise ValueError(f"ns_steps must be less than 100, because each costs three matrix products; got {steps}")
@@ -59,7 +66,7 @@ class Muon(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: ParamsT,
         lr: float = 1e-3,
         weight_decay: float = 0.1,
         momentum: float = 0.95,
@@ -100,12 +107,12 @@ class Muon(Optimizer):
                         "give it to another optimizer"
                     )
 
-    def _init_state(self, group, p, state) -> None:
+    def _init_state(self, group: dict[str, Any], p: lampas.Tensor, state: dict[str, Any]) -> None:
         if p.is_complex():
             raise RuntimeError("Muon does not support complex parameters")
         state["momentum_buffer"] = lampas.zeros_like(p, requires_grad=False)
 
-    def _update(self, group, p, grad, state) -> None:
+    def _update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor, state: dict[str, Any]) -> None:
         lr, momentum = _to_scalar(group["lr"]), group["momentum"]
         buffer = state["momentum_buffer"].lerp_(grad, 1 - momentum)
         update = grad.lerp(buffer, momentum) if group["nesterov"] else buffer

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import lampas
 from lampas.optim.optimizer import Optimizer, _check_hyperparameters, _scalar, _to_scalar
+
+if TYPE_CHECKING:
+    from lampas.optim.optimizer import ParamsT
 
 __all__ = ["NAdam"]
 
@@ -28,7 +33,7 @@ class NAdam(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: ParamsT,
         lr: float | lampas.Tensor = 2e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -56,13 +61,13 @@ class NAdam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _init_state(self, group, p, state) -> None:
+    def _init_state(self, group: dict[str, Any], p: lampas.Tensor, state: dict[str, Any]) -> None:
         state["step"] = _scalar(0)
         state["mu_product"] = _scalar(1)
         state["exp_avg"] = lampas.zeros_like(p, requires_grad=False)
         state["exp_avg_sq"] = lampas.zeros_like(p, requires_grad=False)
 
-    def _update(self, group, p, grad, state) -> None:
+    def _update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor, state: dict[str, Any]) -> None:
         lr, (beta1, beta2), decay = _to_scalar(group["lr"]), group["betas"], group["momentum_decay"]
         state["step"] += 1
         step = state["step"].item()

@@ -93,7 +93,9 @@ def _scalar(value: float) -> lampas.Tensor:
     return lampas.tensor(float(value), dtype=_scalar_dtype())
 
 
-def _check_hyperparameters(lr=0.0, *, betas: tuple | None = None, **values) -> None:
+def _check_hyperparameters(
+    lr: float | lampas.Tensor = 0.0, *, betas: tuple | None = None, **values: float | lampas.Tensor
+) -> None:
     """Raises ValueError for a negative learning rate or value, or a beta outside [0, 1)."""
     if isinstance(lr, lampas.Tensor) and lr.numel() != 1:
         raise ValueError(f"Tensor lr must be 1-element, but it has shape {tuple(lr.shape)}")
@@ -103,9 +105,10 @@ def _check_hyperparameters(lr=0.0, *, betas: tuple | None = None, **values) -> N
         if not value >= 0.0:
             label = "epsilon" if name == "eps" else name
             raise ValueError(f"Invalid {label} value: {value} (expected {name} >= 0)")
-    for i in range(0 if betas is None else 2):
-        if not 0.0 <= betas[i] < 1.0:
-            raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]} (expected 0 <= beta < 1)")
+    if betas is not None:
+        for i in range(2):
+            if not 0.0 <= betas[i] < 1.0:
+                raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]} (expected 0 <= beta < 1)")
 
 
 def _check_implementation(defaults: dict) -> None:
@@ -147,7 +150,7 @@ class Optimizer:
             )
         self.state: defaultdict = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
-        groups = list(params)
+        groups: list[Any] = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list; does the model have parameters?")
         if not isinstance(groups[0], dict):
@@ -162,7 +165,7 @@ class Optimizer:
             self.__dict__.setdefault(f"_optimizer_load_state_dict_{name}_hooks", OrderedDict())
         cls = type(self)
         if not getattr(cls.step, "hooked", False):
-            cls.step = _with_hooks(cls.step)
+            cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
@@ -364,11 +367,11 @@ class Optimizer:
                     p, grad = real(p), real(grad)
                 self._update(group, p, -grad if group.get("maximize") else grad, state)
 
-    def _begin_state(self, group: dict[str, Any], p, grad, state: dict[str, Any]) -> None:
+    def _begin_state(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor, state: dict[str, Any]) -> None:
         with lampas.no_grad():
             self._init_state(group, p, state)
 
-    def _sparse_update(self, group: dict[str, Any], p, grad) -> None:
+    def _sparse_update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor) -> None:
         """Moves one parameter whose gradient is sparse, by what its rows in use cost."""
         raise RuntimeError(
             f"{type(self).__name__} does not support sparse gradients: take SparseAdam, SGD or Adagrad for this "
@@ -379,10 +382,10 @@ class Optimizer:
         """Whether the rule keeps anything between steps, with this group's options."""
         return True
 
-    def _init_state(self, group: dict[str, Any], p, state: dict[str, Any]) -> None:
+    def _init_state(self, group: dict[str, Any], p: lampas.Tensor, state: dict[str, Any]) -> None:
         """Fills `state` with what the rule keeps for `p`, before its first step."""
 
-    def _update(self, group: dict[str, Any], p, grad, state: dict[str, Any]) -> None:
+    def _update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor, state: dict[str, Any]) -> None:
         """Moves one parameter, by ordinary tensor ops; must leave `grad` as it is."""
         raise NotImplementedError(f"{type(self).__name__} defines neither step() nor an update rule")
 

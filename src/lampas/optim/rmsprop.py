@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import lampas
 from lampas.optim.optimizer import Optimizer, _check_hyperparameters, _scalar, _to_scalar
+
+if TYPE_CHECKING:
+    from lampas.optim.optimizer import ParamsT
 
 __all__ = ["RMSprop"]
 
@@ -26,7 +31,7 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: ParamsT,
         lr: float | lampas.Tensor = 1e-2,
         alpha: float = 0.99,
         eps: float = 1e-8,
@@ -53,7 +58,7 @@ class RMSprop(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _init_state(self, group, p, state) -> None:
+    def _init_state(self, group: dict[str, Any], p: lampas.Tensor, state: dict[str, Any]) -> None:
         state["step"] = _scalar(0)
         state["square_avg"] = lampas.zeros_like(p, requires_grad=False)
         if group["momentum"] > 0:
@@ -61,7 +66,7 @@ class RMSprop(Optimizer):
         if group["centered"]:
             state["grad_avg"] = lampas.zeros_like(p, requires_grad=False)
 
-    def _update(self, group, p, grad, state) -> None:
+    def _update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor, state: dict[str, Any]) -> None:
         lr, alpha, square_avg = _to_scalar(group["lr"]), group["alpha"], state["square_avg"]
         state["step"] += 1
         if group["weight_decay"] != 0:
@@ -77,7 +82,13 @@ class RMSprop(Optimizer):
             change = state["momentum_buffer"].mul_(group["momentum"]).add_(change)
         p.sub_(lr * change)
 
-    def _engine_update(self, group, params, grads, states) -> None:
+    def _engine_update(
+        self,
+        group: dict[str, Any],
+        params: list[lampas.Tensor],
+        grads: list[lampas.Tensor],
+        states: list[dict[str, Any]],
+    ) -> None:
         centered, momentum = group["centered"], group["momentum"]
         names = ["square_avg"] + ["grad_avg"] * centered + ["momentum_buffer"] * (momentum > 0) + ["step"]
         lampas._C.optim_rmsprop_(

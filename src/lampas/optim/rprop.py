@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import lampas
 from lampas.optim.optimizer import Optimizer, _check_hyperparameters, _scalar
+
+if TYPE_CHECKING:
+    from lampas.optim.optimizer import ParamsT
 
 __all__ = ["Rprop"]
 
@@ -26,7 +31,7 @@ class Rprop(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: ParamsT,
         lr: float | lampas.Tensor = 1e-2,
         etas: tuple[float, float] = (0.5, 1.2),
         step_sizes: tuple[float, float] = (1e-6, 50),
@@ -50,13 +55,13 @@ class Rprop(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _init_state(self, group, p, state) -> None:
+    def _init_state(self, group: dict[str, Any], p: lampas.Tensor, state: dict[str, Any]) -> None:
         lr = float(group["lr"])
         state["step"] = _scalar(0)
         state["prev"] = lampas.zeros_like(p, requires_grad=False)
         state["step_size"] = lampas.full_like(p, complex(lr, lr) if p.is_complex() else lr, requires_grad=False)
 
-    def _update(self, group, p, grad, state) -> None:
+    def _update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor, state: dict[str, Any]) -> None:
         (eta_minus, eta_plus), (smallest, largest) = group["etas"], group["step_sizes"]
         state["step"] += 1
         agreement = grad * state["prev"].clone()

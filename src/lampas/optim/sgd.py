@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import lampas
 from lampas.optim.optimizer import Optimizer, _check_hyperparameters, _check_implementation, _to_scalar
+
+if TYPE_CHECKING:
+    from lampas.optim.optimizer import ParamsT
 
 __all__ = ["SGD"]
 
@@ -26,7 +31,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: ParamsT,
         lr: float | lampas.Tensor = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
@@ -58,10 +63,10 @@ class SGD(Optimizer):
         _check_implementation(defaults)
         super().__init__(params, defaults)
 
-    def _has_state(self, group) -> bool:
+    def _has_state(self, group: dict[str, Any]) -> bool:
         return group["momentum"] != 0
 
-    def _update(self, group, p, grad, state) -> None:
+    def _update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor, state: dict[str, Any]) -> None:
         lr, momentum = _to_scalar(group["lr"]), group["momentum"]
         if not (isinstance(group["weight_decay"], (int, float)) and group["weight_decay"] == 0):
             grad = grad + group["weight_decay"] * p
@@ -74,7 +79,7 @@ class SGD(Optimizer):
             grad = grad + momentum * buf if group["nesterov"] else buf
         p.sub_(lr * grad)
 
-    def _sparse_update(self, group, p, grad) -> None:
+    def _sparse_update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor) -> None:
         lr, momentum = _to_scalar(group["lr"]), group["momentum"]
         if group["fused"]:
             raise RuntimeError("SGD(fused=True) does not support sparse gradients; leave fused away")
@@ -91,7 +96,13 @@ class SGD(Optimizer):
             grad = grad + buf * momentum if group["nesterov"] else buf
         p.sub_(grad * lr)
 
-    def _engine_update(self, group, params, grads, states) -> None:
+    def _engine_update(
+        self,
+        group: dict[str, Any],
+        params: list[lampas.Tensor],
+        grads: list[lampas.Tensor],
+        states: list[dict[str, Any]],
+    ) -> None:
         if not states:
             self._call(group, params, grads, [], False)
             return
@@ -103,12 +114,19 @@ class SGD(Optimizer):
             # A parameter that got its first gradient later than others: the first step differs, so two calls.
             old = [i for i in range(len(params)) if i not in set(fresh)]
             for part, first in ((fresh, True), (old, False)):
-                pick = [[tensors[i] for i in part] for tensors in (params, grads, buffers)]
-                self._call(group, *pick, first)
+                chosen = [params[i] for i in part], [grads[i] for i in part], [buffers[i] for i in part]
+                self._call(group, *chosen, first)
         else:
             self._call(group, params, grads, buffers, bool(fresh))
 
-    def _call(self, group, params, grads, buffers, first: bool) -> None:
+    def _call(
+        self,
+        group: dict[str, Any],
+        params: list[lampas.Tensor],
+        grads: list[lampas.Tensor],
+        buffers: list[lampas.Tensor | None],
+        first: bool,
+    ) -> None:
         lampas._C.optim_sgd_(
             params,
             grads,

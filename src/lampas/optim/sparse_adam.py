@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import lampas
 from lampas.optim.optimizer import Optimizer, _to_scalar
+
+if TYPE_CHECKING:
+    from lampas.optim.optimizer import ParamsT
 
 __all__ = ["SparseAdam"]
 
@@ -30,7 +35,7 @@ class SparseAdam(Optimizer):
 
     def __init__(
         self,
-        params,
+        params: ParamsT,
         lr: float | lampas.Tensor = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -58,13 +63,13 @@ class SparseAdam(Optimizer):
                 "tensors, their gradients are sparse"
             )
 
-    def _begin_state(self, group, p, grad, state) -> None:
+    def _begin_state(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor, state: dict[str, Any]) -> None:
         raise RuntimeError(
             "SparseAdam does not support dense gradients: take Adam for this parameter, or an Embedding with "
             "sparse=True"
         )
 
-    def _sparse_update(self, group, p, grad) -> None:
+    def _sparse_update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor) -> None:
         from lampas._sparse.rows import Rows
 
         state = self.state[p]
@@ -86,5 +91,5 @@ class SparseAdam(Optimizer):
         rate = _to_scalar(group["lr"]) * ((1 - beta2**step) ** 0.5 / (1 - beta1**step))
         rows.subtract(p, rate * mean / (square.sqrt() + group["eps"]))
 
-    def _update(self, group, p, grad, state) -> None:
+    def _update(self, group: dict[str, Any], p: lampas.Tensor, grad: lampas.Tensor, state: dict[str, Any]) -> None:
         self._begin_state(group, p, grad, state)

@@ -51,7 +51,7 @@ def get_swa_avg_fn() -> Callable:
 
 
 def _for_lists(average: Callable) -> Callable:
-    def update(averaged: list, current: list, num_averaged) -> None:
+    def update(averaged: list, current: list, num_averaged: lampas.Tensor | int) -> None:
         with lampas.no_grad():
             for old, new in zip(averaged, current, strict=True):
                 old.copy_(average(old, new, num_averaged))
@@ -92,7 +92,7 @@ class AveragedModel(Module):
     def __init__(
         self,
         model: Module,
-        device=None,
+        device: lampas.device | str | int | None = None,
         avg_fn: Callable | None = None,
         multi_avg_fn: Callable | None = None,
         use_buffers: bool = False,
@@ -131,7 +131,7 @@ class AveragedModel(Module):
         self.n_averaged += 1
 
 
-def update_bn(loader: Iterable, model: Module, device=None) -> None:
+def update_bn(loader: Iterable, model: Module, device: lampas.device | str | int | None = None) -> None:
     """Computes the running statistics of a model's batch normalisations anew, in one pass over `loader`.
 
     Args:

@@ -400,6 +400,7 @@ def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # what pickletools thinks of odd names
         instructions = list(pickletools.genops(content))
+    value: Any
     for code, value, _ in instructions:
         if code.name == "MEMOIZE":
             memo[len(memo)] = last

@@ -195,7 +195,7 @@ def write_legacy(obj: Any, file: BinaryIO, module: Any, protocol: int, stackleve
         storages[key] = storage, kind.dtype.itemsize
         return "storage", kind, key, location_tag(storage), storage.nbytes() // kind.dtype.itemsize, None
 
-    sizes = {"protocol_version": _VERSION, "little_endian": sys.byteorder == "little"}
+    sizes: dict[str, Any] = {"protocol_version": _VERSION, "little_endian": sys.byteorder == "little"}
     sizes["type_sizes"] = {"short": 2, "int": 4, "long": 4}
     for item in (_MAGIC, _VERSION, sizes):
         pickle.dump(item, file, protocol=protocol)

@@ -184,7 +184,8 @@ def resolve(module: str, name: str) -> Any:
 
 def find_global(module: str, name: str) -> Any:
     """What a trusted file means by a name of PyTorch; ``AttributeError`` if lampas has no such thing."""
-    if (found := _storage(module, name)) is not None:
+    found: Any = _storage(module, name)
+    if found is not None:
         return found
     found = allowed_globals().get(f"{module}.{name}")
     if found is None and module == "torch._utils":
@@ -213,7 +214,8 @@ def _storage(module: str, name: str) -> StorageType | None:
 def find_allowed(module: str, name: str, extra: dict[str, Any]) -> Any:
     """What a file that is not trusted may mean by a name; ``LookupError`` if it is not allowed."""
     path = f"{module}.{name}"
-    if (found := _storage(module, name)) is not None:
+    found: Any = _storage(module, name)
+    if found is not None:
         return found
     if path in allowed_globals():
         return allowed_globals()[path]

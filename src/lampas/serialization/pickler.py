@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import lampas
 from lampas.serialization import names
@@ -23,7 +23,7 @@ class _TorchNames(pickle._Pickler):
     def save_global(self, obj: Any, name: str | None = None) -> None:
         known = names.torch_name(obj)
         if known is None:
-            super().save_global(obj, name)
+            super().save_global(obj, name)  # type: ignore[misc]
         else:
             self._write_global(obj, *known)
 
@@ -58,7 +58,7 @@ class _TorchNames(pickle._Pickler):
         self.write(pickle.REDUCE)
         self.memoize(obj)
 
-    dispatch = {
+    dispatch: ClassVar[dict[type, Callable]] = {
         **pickle._Pickler.dispatch,
         FunctionType: _save_function,
         StorageType: _save_storage_type,
@@ -73,7 +73,7 @@ class _TorchNames(pickle._Pickler):
 
     def memoize(self, obj: Any) -> None:
         if id(obj) not in self.memo:
-            super().memoize(obj)
+            super().memoize(obj)  # type: ignore[misc]
 
 
 _LAYOUT = object()
@@ -89,7 +89,7 @@ def make_pickler(
     """A pickler of ``module`` that hands storages to ``persistent_id`` and shows tensors to ``note``."""
     base = _TorchNames if module is pickle or module is None else module.Pickler
 
-    class Pickler(base):
+    class Pickler(base):  # type: ignore[valid-type, misc]
         def persistent_id(self, obj: Any) -> Any:
             if isinstance(obj, lampas.Tensor):
                 note(obj)

@@ -8,7 +8,7 @@ by the backward pass of ``nn.Embedding(sparse=True)``. An op that is not defined
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import lampas
 from lampas import Tensor
@@ -39,7 +39,7 @@ __all__ = [
 
 def _coordinates(x: Any, name: str) -> SparseTensor:
     if isinstance(x, AnySparse):
-        return x.to_sparse()
+        return cast("SparseTensor", x.to_sparse())
     kind = f"one of layout {x.layout}" if isinstance(x, Tensor) else type(x).__name__
     raise NotImplementedError(f"sparse.{name}() needs a sparse tensor, got {kind}: call to_sparse() on it")
 

@@ -22,7 +22,7 @@ class RemovableHandle:
     id: int
     next_id: int = 0
 
-    def __init__(self, hooks_dict, *, extra_dict=None) -> None:
+    def __init__(self, hooks_dict: dict, *, extra_dict: dict | list[dict] | None = None) -> None:
         self.hooks_dict_ref = weakref.ref(hooks_dict)
         self.id = RemovableHandle.next_id
         RemovableHandle.next_id += 1
@@ -39,7 +39,7 @@ class RemovableHandle:
     def __getstate__(self) -> tuple:
         return (self.hooks_dict_ref(), self.id, tuple(ref() for ref in self.extra_dict_ref))
 
-    def __setstate__(self, state) -> None:
+    def __setstate__(self, state: tuple) -> None:
         hooks, self.id, extras = state[0], state[1], state[2] if len(state) > 2 else ()
         self.hooks_dict_ref = weakref.ref(OrderedDict() if hooks is None else hooks)
         self.extra_dict_ref = tuple(weakref.ref(extra) for extra in extras)
@@ -48,5 +48,5 @@ class RemovableHandle:
     def __enter__(self) -> RemovableHandle:
         return self
 
-    def __exit__(self, exc_type, exc_value, traceback) -> None:
+    def __exit__(self, exc_type: object, exc_value: object, traceback: object) -> None:
         self.remove()

@@ -324,7 +324,7 @@ def _shared_groups(tensors: dict[str, lampas.Tensor]) -> list[set[str]]:
     return groups
 
 
-def _parts(tensors: dict[str, lampas.Tensor], metadata: dict[str, str] | None) -> list[bytes | memoryview]:
+def _parts(tensors: dict[str, lampas.Tensor], metadata: dict[str, str] | None) -> list[bytes | bytearray | memoryview]:
     from lampas.storage import storage_bytes
 
     _checked(tensors)
@@ -333,7 +333,7 @@ def _parts(tensors: dict[str, lampas.Tensor], metadata: dict[str, str] | None) -
         if not all(isinstance(k, str) and isinstance(v, str) for k, v in metadata.items()):
             raise ValueError(f"metadata must be a dict from text to text, got {metadata!r}")
         header["__metadata__"] = metadata
-    parts: list[bytes | memoryview] = [b"", b""]
+    parts: list[bytes | bytearray | memoryview] = [b"", b""]
     at = 0
     for name in sorted(tensors, key=lambda n: (-_RANK[str(_kind(tensors[n]))], n)):
         tensor = tensors[name]

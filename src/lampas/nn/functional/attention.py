@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import cast
 
 import lampas
 
@@ -155,12 +156,12 @@ def multi_head_attention_forward(
                 f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
             )
         biases = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)
-        weights = (q_proj_weight, k_proj_weight, v_proj_weight)
-        q, k, v = (_nn.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases))
+        projections = cast("tuple[lampas.Tensor, ...]", (q_proj_weight, k_proj_weight, v_proj_weight))
+        q, k, v = (_nn.linear(x, w, b) for x, w, b in zip((query, key, value), projections, biases))
     else:
         if key.shape != value.shape:
             raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
-        q, k, v = _project(query, key, value, in_proj_weight, in_proj_bias)
+        q, k, v = _project(query, key, value, cast("lampas.Tensor", in_proj_weight), in_proj_bias)
 
     if attn_mask is not None:
         wanted = (length, key.shape[0]) if attn_mask.dim() == 2 else (batch * num_heads, length, key.shape[0])

@@ -114,8 +114,8 @@ def embedding_bag(
     if sparse and weight.requires_grad and lampas.is_grad_enabled():
         from lampas._sparse.embedding import embedding_bag
 
-        bags = (_BAG_MODES[mode], per_sample_weights, include_last_offset, padding_idx)
-        return embedding_bag(weight, input, offsets, scale_grad_by_freq, *bags)
+        rest = (_BAG_MODES[mode], per_sample_weights, include_last_offset, padding_idx)
+        return embedding_bag(weight, input, offsets, scale_grad_by_freq, *rest)
     bags = lampas.embedding_bag(
         weight,
         input,

@@ -67,7 +67,8 @@ def _same_shape(input: lampas.Tensor, target: lampas.Tensor) -> tuple[lampas.Ten
             "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
             stacklevel=3,
         )
-    return lampas.broadcast_tensors(input, target)
+    input, target = lampas.broadcast_tensors(input, target)
+    return input, target
 
 
 def _elementwise(

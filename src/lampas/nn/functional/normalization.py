@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import lampas
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
 
 
-def _values_per_channel(size: lampas.Size) -> int:
+def _values_per_channel(size: Sequence[int]) -> int:
     count = size[0]
     for n in size[2:]:
         count *= n
@@ -55,7 +57,7 @@ def instance_norm(
 
 def layer_norm(
     input: lampas.Tensor,
-    normalized_shape: list[int],
+    normalized_shape: Sequence[int],
     weight: lampas.Tensor | None = None,
     bias: lampas.Tensor | None = None,
     eps: float = 1e-5,
@@ -65,7 +67,7 @@ def layer_norm(
 
 
 def rms_norm(
-    input: lampas.Tensor, normalized_shape: list[int], weight: lampas.Tensor | None = None, eps: float | None = None
+    input: lampas.Tensor, normalized_shape: Sequence[int], weight: lampas.Tensor | None = None, eps: float | None = None
 ) -> lampas.Tensor:
     """``x / sqrt(mean(x^2) + eps) * weight`` over the last dimensions; ``eps`` None is the dtype's own."""
     return lampas.rms_norm(input, normalized_shape, weight, eps)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import lampas
 from lampas._autocast import to_dtype
 
 __all__ = ["pad"]
 
 
-def pad(input: lampas.Tensor, pad: list[int], mode: str = "constant", value: float | None = None) -> lampas.Tensor:
+def pad(input: lampas.Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> lampas.Tensor:
     """Put values around ``input``, the last dimension first: ``pad = (left, right, top, bottom, ...)``.
 
     Args:

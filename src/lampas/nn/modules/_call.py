@@ -118,13 +118,14 @@ class BackwardGates:
         self.input_count = len(args)
 
         def run(grads: tuple) -> tuple:
-            if self.grad_outputs is None:
+            gated = self.gated_inputs
+            if self.grad_outputs is None or gated is None:
                 return grads
-            grad_input = self._spread(grads, self.gated_inputs, self.input_count)
+            grad_input = self._spread(grads, gated, self.input_count)
             for hook in self.hooks:
                 grad_input = _replaced("hook", hook(self.module, grad_input, self.grad_outputs), grad_input)
             self.grad_outputs = None
-            return tuple(grad_input[i] for i in self.gated_inputs)
+            return tuple(grad_input[i] for i in gated)
 
         args, self.gated_inputs = self._through(args, run)
         return args
@@ -139,11 +140,12 @@ class BackwardGates:
                 )
             return result
         single = not isinstance(result, tuple)
-        values = (result,) if single else result
+        values: tuple = result if isinstance(result, tuple) else (result,)
         where: list[int] | None = None
 
         def run(grads: tuple) -> tuple:
-            grad_output = self._spread(grads, where, len(values))
+            gated = where or []
+            grad_output = self._spread(grads, gated, len(values))
             for hook in self.pre_hooks:
                 grad_output = _replaced("pre hook", hook(self.module, grad_output), grad_output)
             self.grad_outputs = grad_output
@@ -157,7 +159,7 @@ class BackwardGates:
                             "None for all gradients."
                         )
                 self.grad_outputs = None
-            return tuple(grad_output[i] for i in where)
+            return tuple(grad_output[i] for i in gated)
 
         values, where = self._through(values, run)
         return values[0] if single else values
@@ -349,7 +351,7 @@ class CallMixin:
         return self._register_backward_hook(hook, False, False)
 
     def _register_backward_hook(self, hook: Callable[..., Any], full: bool, prepend: bool) -> RemovableHandle:
-        if self._is_full_backward_hook is (not full):
+        if self._is_full_backward_hook is (not full):  # type: ignore[has-type]
             raise RuntimeError(
                 "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only "
                 "one "

@@ -77,7 +77,7 @@ class MultiheadAttention(Module):
 
         if self._qkv_same_embed_dim:
             self.in_proj_weight = parameter(3 * embed_dim, embed_dim)
-            absent = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
+            absent: tuple[str, ...] = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
         else:
             self.q_proj_weight = parameter(embed_dim, embed_dim)
             self.k_proj_weight = parameter(embed_dim, self.kdim)

@@ -6,7 +6,7 @@ import operator
 import warnings
 from collections import OrderedDict, abc
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lampas
 
@@ -41,6 +41,10 @@ class Container(Module):
 
 class _ModuleSequence(Module):
     """What Sequential and ModuleList share: children under the names "0", "1", ..."""
+
+    if TYPE_CHECKING:
+
+        def __getitem__(self, index: Any) -> Any: ...
 
     def _key(self, index: Any) -> str:
         return list(self._modules)[_position(index, len(self._modules))]
@@ -448,7 +452,7 @@ class ParameterDict(Module):
         """The values."""
         return (self[key] for key in self._keys)
 
-    def update(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+    def update(self, parameters: ParameterDict | Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         """Add or replace values from a mapping or from pairs."""
         for key, value in _pairs(parameters, "ParametersDict"):
             self[key] = value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import lampas
@@ -89,10 +90,10 @@ class _ConvNd(Module):
             for d, k in zip(reversed(dilation), reversed(kernel_size)):
                 total = d * (k - 1)
                 sides += [total // 2, total - total // 2]
-            self._reversed_padding_repeated_twice = sides
+            self._reversed_padding_repeated_twice: Sequence[int] = sides
         elif padding == "valid":
             self._reversed_padding_repeated_twice = [0] * (2 * len(kernel_size))
-        else:
+        elif not isinstance(padding, str):
             self._reversed_padding_repeated_twice = _reverse_repeat_tuple(padding, 2)
         across = (in_channels, out_channels // groups) if transposed else (out_channels, in_channels // groups)
         self.weight = Parameter(lampas.empty((*across, *kernel_size), device=device, dtype=dtype))
@@ -319,7 +320,7 @@ class _ConvTransposeNd(_ConvNd):
             )
         least = [
             (input.size(d + lead) - 1) * self.stride[d]
-            - 2 * self.padding[d]
+            - 2 * int(self.padding[d])
             + self.dilation[d] * (self.kernel_size[d] - 1)
             + 1
             for d in range(n)
@@ -357,6 +358,9 @@ class ConvTranspose3d(_ConvTransposeNd):
 class _LazyConvXdMixin(LazyModuleMixin):
     """Takes ``in_channels`` from the first input."""
 
+    weight: Any
+    bias: Any
+
     def _wait_for_input(self, out_channels: int, bias: bool, device: Any, dtype: Any) -> None:
         self.weight = UninitializedParameter(device=device, dtype=dtype)
         self.out_channels = out_channels
@@ -366,7 +370,7 @@ class _LazyConvXdMixin(LazyModuleMixin):
     def reset_parameters(self) -> None:
         """Draw the initial values anew, once there is a shape."""
         if self.in_channels and not self.has_uninitialized_params():
-            super().reset_parameters()
+            super().reset_parameters()  # type: ignore[misc]
 
     def initialize_parameters(self, input: lampas.Tensor, *args: Any, **kwargs: Any) -> None:
         """Take ``in_channels`` from the input."""

@@ -259,10 +259,10 @@ class RNNBase(Module):
             *(data, batch_sizes, hx, self._flat_weights, self.bias, self.num_layers, self.dropout, self.training),
             self.bidirectional,
         )
-        states = tuple(states) if self.mode == "LSTM" else states[0]
+        last = tuple(states) if self.mode == "LSTM" else states[0]
         return (
             PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices),
-            self.permute_hidden(states, unsorted_indices),
+            self.permute_hidden(last, unsorted_indices),
         )
 
     def extra_repr(self) -> str:

@@ -66,7 +66,8 @@ class _Table(Module):
             raise AssertionError(
                 f"Embeddings parameter is expected to be 2-dimensional, got {embeddings.dim()} dimensions"
             )
-        return tuple(embeddings.shape)
+        rows, columns = embeddings.shape
+        return rows, columns
 
 
 class Embedding(_Table):

@@ -434,8 +434,8 @@ class Transformer(Module):
         if custom_decoder is not None:
             self.decoder = custom_decoder
         else:
-            layer = TransformerDecoderLayer(*arguments, **kwargs)
-            self.decoder = TransformerDecoder(layer, num_decoder_layers, LayerNorm(d_model, **norm))
+            decoder_layer = TransformerDecoderLayer(*arguments, **kwargs)
+            self.decoder = TransformerDecoder(decoder_layer, num_decoder_layers, LayerNorm(d_model, **norm))
         self._reset_parameters()
         self.d_model = d_model
         self.nhead = nhead

@@ -6,7 +6,7 @@ import contextlib
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import lampas
 
@@ -151,7 +151,7 @@ class ParametrizationList(ModuleList):
 
 def _register(module: Module, name: str, tensor: lampas.Tensor) -> None:
     if is_parameter(tensor):
-        module.register_parameter(name, tensor)
+        module.register_parameter(name, cast("Parameter", tensor))
     else:
         module.register_buffer(name, tensor)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from lampas.optim.lr_scheduler.scheduler import (
     LRScheduler,
@@ -20,7 +21,9 @@ __all__ = ["CyclicLR", "OneCycleLR"]
 class _MomentumCycle(LRScheduler):
     """A schedule that can set the momentum too: ``momentum``, or the first of ``betas``."""
 
-    def _begin_momentum(self, base, largest, last_epoch: int) -> tuple[list, list]:
+    def _begin_momentum(
+        self, base: float | list[float], largest: float | list[float], last_epoch: int
+    ) -> tuple[list, list]:
         defaults = self.optimizer.defaults
         if "momentum" not in defaults and "betas" not in defaults:
             raise ValueError(
@@ -144,7 +147,7 @@ class CyclicLR(_MomentumCycle):
             self._scale_fn_custom.__dict__.update(state_dict["_scale_fn_custom"])
 
 
-def _positive_integer(name: str, value) -> int:
+def _positive_integer(name: str, value: object) -> int:
     if not isinstance(value, int) or value <= 0:
         raise ValueError(f"Expected positive integer {name}, but got {value}")
     return value
@@ -217,7 +220,7 @@ class OneCycleLR(_MomentumCycle):
         else:
             phases.append((end, "max_lr", "min_lr", "base_momentum", "max_momentum"))
         keys = ("end_step", "start_lr", "end_lr", "start_momentum", "end_momentum")
-        self._schedule_phases = [dict(zip(keys, phase, strict=True)) for phase in phases]
+        self._schedule_phases: list[dict[str, Any]] = [dict(zip(keys, phase, strict=True)) for phase in phases]
         max_lrs = _per_group("max_lr", optimizer, max_lr)
         if last_epoch == -1:
             for group, lr in zip(optimizer.param_groups, max_lrs, strict=True):

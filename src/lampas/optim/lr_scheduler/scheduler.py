@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def _check_optimizer(optimizer) -> None:
+def _check_optimizer(optimizer: object) -> None:
     if not isinstance(optimizer, Optimizer):
         raise TypeError(
             f"{type(optimizer).__name__} is not an Optimizer; a scheduler changes the rates of an optimizer"
         )
 
 
-def _per_group(name: str, optimizer: Optimizer, value) -> list:
+def _per_group(name: str, optimizer: Optimizer, value: Any) -> list:
     """One value for each parameter group, from one for all or a list."""
     groups = len(optimizer.param_groups)
     if isinstance(value, (list, tuple)):
@@ -41,7 +41,7 @@ def _group_values(optimizer: Optimizer, key: str) -> list:
     return _per_group(key, optimizer, [group[key] for group in optimizer.param_groups])
 
 
-def _set_group_value(group: dict[str, Any], key: str, value) -> None:
+def _set_group_value(group: dict[str, Any], key: str, value: float | lampas.Tensor) -> None:
     if isinstance(group[key], lampas.Tensor):
         group[key].fill_(float(_to_scalar(value)))
     else:
@@ -61,7 +61,7 @@ def _track_steps(optimizer: Optimizer) -> None:
         return function(optimizer, *args, **kwargs)
 
     step._wrapped_by_lr_sched = True
-    optimizer.step = step
+    optimizer.step = step  # type: ignore[method-assign]
 
 
 class LRScheduler:
@@ -175,7 +175,7 @@ class LRScheduler:
             _set_group_value(group, "lr", rate)
         self._last_lr = _group_values(self.optimizer, "lr")
 
-    def _current(self, factor=None) -> list:
+    def _current(self, factor: float | None = None) -> list:
         """The groups' rates as they are, or all times a factor."""
         if factor is None:
             return _group_values(self.optimizer, "lr")

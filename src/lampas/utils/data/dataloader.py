@@ -11,7 +11,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from types import GenericAlias
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import lampas
 from lampas.utils.data._utils.collate import default_collate, default_convert
@@ -26,6 +26,9 @@ from lampas.utils.data._utils.worker import (
 )
 from lampas.utils.data.dataset import Dataset, IterableDataset
 from lampas.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, _random_seed
+
+if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
 
@@ -73,7 +76,7 @@ class DataLoader:
         ...     train(x, y)
     """
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__ = classmethod(GenericAlias)  # type: ignore[var-annotated]
     _initialized = False
     _multiprocessing_context = None
     _fixed = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
@@ -91,7 +94,7 @@ class DataLoader:
         drop_last: bool = False,
         timeout: float = 0,
         worker_init_fn: Callable[[int], None] | None = None,
-        multiprocessing_context=None,
+        multiprocessing_context: str | BaseContext | None = None,
         generator: lampas.Generator | None = None,
         *,
         prefetch_factor: int | None = None,
@@ -163,7 +166,7 @@ class DataLoader:
         self._iterator: _BaseDataLoaderIter | None = None
         self.check_worker_number_rationality()
 
-    def __setattr__(self, name: str, value) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if self._initialized and name in self._fixed:
             raise ValueError(
                 f"{name} attribute should not be set after {type(self).__name__} is initialized; make a new loader"
@@ -176,7 +179,7 @@ class DataLoader:
         return self._multiprocessing_context
 
     @multiprocessing_context.setter
-    def multiprocessing_context(self, context) -> None:
+    def multiprocessing_context(self, context: str | BaseContext | None) -> None:
         if context is not None:
             import multiprocessing
 
@@ -380,7 +383,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._waiting: list[deque] = [deque() for _ in range(count)]
         self._in_flight = [0] * count
         self._turns = itertools.cycle(range(count))
-        for _ in range(self._loader.prefetch_factor * count):
+        for _ in range((self._loader.prefetch_factor or 0) * count):
             self._give_task()
 
     def _reset(self, loader: DataLoader) -> None:
@@ -394,7 +397,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
                 pass
         self._begin_epoch()
 
-    def _send(self, worker: int, message) -> None:
+    def _send(self, worker: int, message: object) -> None:
         try:
             self._channels[worker].send(message)
         except OSError:
@@ -406,7 +409,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         except StopIteration:
             return
         loader = self._loader
-        share = loader.prefetch_factor * loader.num_workers // max(1, sum(self._active))
+        share = (loader.prefetch_factor or 0) * loader.num_workers // max(1, sum(self._active))
         for worker in itertools.islice(self._turns, loader.num_workers):
             open_tasks = self._in_flight[worker] + len(self._waiting[worker])
             if self._active[worker] and (loader.in_order or open_tasks < share):
@@ -423,7 +426,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             self._in_flight[worker] += 1
             self._send(worker, self._waiting[worker].popleft())
 
-    def _receive(self, worker: int | None):
+    def _receive(self, worker: int | None) -> tuple[int, Any]:
         """The next message of a worker, or of any: (worker, message)."""
         from multiprocessing.connection import wait
 

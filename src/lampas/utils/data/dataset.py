@@ -8,7 +8,7 @@ import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from types import GenericAlias
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lampas
 
@@ -36,7 +36,11 @@ class Dataset:
     """
 
     # Datasets are written Dataset[Sample] in annotations and as base classes.
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__ = classmethod(GenericAlias)  # type: ignore[var-annotated]
+
+    if TYPE_CHECKING:
+        # Not every dataset has a length; the functions that ask for it are for those that do.
+        def __len__(self) -> int: ...
 
     def __getitem__(self, index: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} is a Dataset and should define __getitem__.")
@@ -81,7 +85,7 @@ class TensorDataset(Dataset):
             raise AssertionError(f"Size mismatch between tensors: their first dimensions are {sizes}")
         self.tensors = tensors
 
-    def __getitem__(self, index) -> tuple[lampas.Tensor, ...]:
+    def __getitem__(self, index: int | slice | lampas.Tensor) -> tuple[lampas.Tensor, ...]:
         return tuple(tensor[index] for tensor in self.tensors)
 
     def __len__(self) -> int:
@@ -116,7 +120,7 @@ class StackDataset(Dataset):
             raise ValueError("StackDataset takes datasets either by position (samples are tuples) or by name, not both")
         if not args and not kwargs:
             raise ValueError("At least one dataset should be passed")
-        self.datasets = args or kwargs
+        self.datasets: tuple[Dataset, ...] | dict[str, Dataset] = args or kwargs
         lengths = [len(dataset) for dataset in (args or kwargs.values())]
         self._length = lengths[0]
         if any(length != self._length for length in lengths):
@@ -129,7 +133,8 @@ class StackDataset(Dataset):
 
     def __getitems__(self, indices: list) -> list:
         named = isinstance(self.datasets, dict)
-        columns = [_fetch_many(d, indices) for d in (self.datasets.values() if named else self.datasets)]
+        datasets = self.datasets.values() if isinstance(self.datasets, dict) else self.datasets
+        columns = [_fetch_many(d, indices) for d in datasets]
         rows = zip(*columns, strict=True)
         return [dict(zip(self.datasets, row, strict=True)) for row in rows] if named else list(rows)
 

@@ -29,7 +29,7 @@ def _random_seed(generator: lampas.Generator | None = None) -> int:
 class Sampler:
     """An iterable of indices, or of lists of indices; subclasses define ``__iter__`` and as a rule ``__len__``."""
 
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__ = classmethod(GenericAlias)  # type: ignore[var-annotated]
 
     def __iter__(self) -> Iterator:
         raise NotImplementedError(f"{type(self).__name__} is a Sampler and should define __iter__.")
@@ -191,5 +191,5 @@ class BatchSampler(Sampler):
                 yield batch
 
     def __len__(self) -> int:
-        n = len(self.sampler)
+        n = len(self.sampler)  # type: ignore[arg-type]
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)

@@ -426,6 +426,7 @@ def hparams(
     for argument, value in arguments.items():
         if not isinstance(value, dict):
             raise TypeError(f"{argument} must be a dict, but is a {type(value).__name__}; nothing was logged")
+    assert hparam_dict is not None and metric_dict is not None  # as all are dicts
     for name, domain in domains.items():
         kind = type(hparam_dict.get(name))
         if name not in hparam_dict or not isinstance(domain, list) or not all(isinstance(d, kind) for d in domain):

@@ -110,7 +110,7 @@ def weights_enum(name: str) -> type[WeightsEnum]:
         prepare = functools.partial(getattr(_presets, row["preset"]), **options)
         members[member] = Weights(_SERVER + row["file"], prepare, meta)
     members["DEFAULT"] = members[default]
-    made: Any = WeightsEnum(name, members, module=sys._getframe(1).f_globals["__name__"])
+    made: Any = WeightsEnum(name, members, module=sys._getframe(1).f_globals["__name__"])  # type: ignore[call-arg]
     return made
 
 
@@ -197,7 +197,7 @@ def named(build: Callable[..., Any], name: str, enum: type[WeightsEnum], kind: s
         f"Example:\n"
         f"    >>> model = {name}(weights=None)\n"
     )
-    build.weights = enum  # type: ignore[attr-defined]
+    build.weights = enum
     _builders[name] = build
     return build
 
@@ -249,7 +249,7 @@ def get_weight(name: str) -> WeightsEnum:
     if not member:
         raise ValueError(f"Invalid weight name provided: '{name}'.")
     for build in _builders.values():
-        enum: type[WeightsEnum] = build.weights  # type: ignore[attr-defined]
+        enum: type[WeightsEnum] = build.weights
         if enum.__name__ == enum_name:
             return enum[member]
     raise ValueError(f"The weight enum '{enum_name}' for the specific method couldn't be retrieved.")

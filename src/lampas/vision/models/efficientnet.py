@@ -163,7 +163,7 @@ class FusedMBConv(_Residual):
         how: dict[str, Any] = {"norm_layer": norm_layer, "activation_layer": nn.SiLU}
         inputs, wide = cnf.input_channels, cnf.adjust_channels(cnf.input_channels, cnf.expand_ratio)
         if wide == inputs:
-            layers = [Conv2dNormActivation(inputs, cnf.out_channels, cnf.kernel, stride, **how)]
+            layers: list[nn.Module] = [Conv2dNormActivation(inputs, cnf.out_channels, cnf.kernel, stride, **how)]
         else:
             layers = [
                 Conv2dNormActivation(inputs, wide, cnf.kernel, stride, **how),

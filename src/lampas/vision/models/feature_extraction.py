@@ -27,7 +27,8 @@ class _FeatureExtractor(nn.Module):
 
     def train(self, mode: bool = True) -> _FeatureExtractor:
         self._model[0].train(mode)
-        return super().train(mode)
+        super().train(mode)
+        return self
 
     def forward(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         calls: dict[str, int] = {}

@@ -135,9 +135,9 @@ class InceptionAux(nn.Module):
         conv = conv_block or BasicConv2d
         self.conv0 = conv(in_channels, 128, kernel_size=1)
         self.conv1 = conv(128, 768, kernel_size=5)
-        self.conv1.stddev = 0.01  # type: ignore[assignment]
+        self.conv1.stddev = 0.01
         self.fc = nn.Linear(768, num_classes)
-        self.fc.stddev = 0.001  # type: ignore[assignment]
+        self.fc.stddev = 0.001
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv1(self.conv0(F.avg_pool2d(x, kernel_size=5, stride=3)))

@@ -94,7 +94,7 @@ def _for_weights(options: dict, weights: WeightsEnum) -> None:
     options["init_weights"] = False
 
 
-_vgg._for_weights = _for_weights  # type: ignore[attr-defined]
+_vgg._for_weights = _for_weights
 _vgg.__name__ = "VGG"
 
 VGG11_Weights = weights_enum("VGG11_Weights")

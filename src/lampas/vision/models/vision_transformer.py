@@ -268,7 +268,7 @@ def _for_weights(options: dict, weights: WeightsEnum) -> None:
     options.setdefault("image_size", weights.meta["min_size"][0])
 
 
-_vit._for_weights = _for_weights  # type: ignore[attr-defined]
+_vit._for_weights = _for_weights
 _vit.__name__ = "VisionTransformer"
 
 ViT_B_16_Weights = weights_enum("ViT_B_16_Weights")

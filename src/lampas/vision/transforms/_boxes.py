@@ -39,7 +39,7 @@ def _size(size: Any) -> tuple[int, int]:
         return size[0], size[0]
     if len(size) != 2:
         raise ValueError(f"size should be one number or two, (height, width), got {len(size)}: {size}")
-    return size  # type: ignore[return-value]
+    return size
 
 
 def draw_integer(low: int, high: int) -> int:
@@ -164,7 +164,7 @@ class RandomCrop(nn.Module):
         self.padding_mode = padding_mode
 
     @staticmethod
-    def get_params(img: Any, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
+    def get_params(img: Any, output_size: Sequence[int]) -> tuple[int, int, int, int]:
         """Top, left, height and width of a crop."""
         _, height, width = F.get_dimensions(img)
         h, w = output_size

@@ -16,13 +16,13 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 class _Preset(nn.Module):
     def __repr__(self) -> str:
-        shown = "".join(f"\n    {name}={getattr(self, name)}" for name in self._shown)  # type: ignore[attr-defined]
+        shown = "".join(f"\n    {name}={getattr(self, name)}" for name in self._shown)
         return f"{self.__class__.__name__}({shown}\n)"
 
     def _normalised(self, image: Any) -> Tensor:
         if not isinstance(image, Tensor):
             image = F.pil_to_tensor(image)
-        return F.normalize(F.convert_image_dtype(image, lampas.float), mean=self.mean, std=self.std)  # type: ignore
+        return F.normalize(F.convert_image_dtype(image, lampas.float), mean=self.mean, std=self.std)
 
 
 class ImageClassification(_Preset):

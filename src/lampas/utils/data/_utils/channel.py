@@ -17,9 +17,12 @@ import socket
 import struct
 import weakref
 from multiprocessing import reduction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lampas.multiprocessing.reductions import BufferPickler
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 __all__ = ["Channel"]
 
@@ -52,7 +55,7 @@ def _write_all(fd: int, parts: list) -> None:
             parts[0] = parts[0][written:]
 
 
-def _map(fd: int, size: int):
+def _map(fd: int, size: int) -> mmap.mmap | bytearray:
     """The contents of a descriptor, mapped, or copied where too many are mapped already."""
     global _mapped
     if _mapped < _MAX_MAPPED:
@@ -70,15 +73,15 @@ def _map(fd: int, size: int):
 class Channel:
     """One end of a two-way connection."""
 
-    def __init__(self, connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._socket: socket.socket | None = None
 
     def __getstate__(self) -> Any:
         return self.connection
 
-    def __setstate__(self, connection) -> None:
-        self.__init__(connection)
+    def __setstate__(self, connection: Connection) -> None:
+        Channel.__init__(self, connection)
 
     def _descriptors(self) -> socket.socket:
         if self._socket is None:
@@ -86,7 +89,7 @@ class Channel:
             self._socket.setblocking(True)
         return self._socket
 
-    def send(self, message) -> None:
+    def send(self, message: object) -> None:
         """Sends a picklable message; errors of pickling leave the connection as it was."""
         buffers: list[pickle.PickleBuffer] = []
         file = io.BytesIO()
@@ -96,7 +99,7 @@ class Channel:
         total = sum(size + _padding(size) for size in sizes)
         shared = _HAS_MEMFD and total > _INLINE
         header = struct.pack(f"=?I{len(sizes)}Q", shared, len(sizes), *sizes)
-        payload = []
+        payload: list[memoryview | bytes] = []
         for part, size in zip(parts, sizes, strict=True):
             payload += (part, bytes(_padding(size)))
         if not shared:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
+from typing import Any
 
 import lampas
 
@@ -17,11 +18,11 @@ def _is_numpy(kind: type) -> bool:
     return kind.__module__ == "numpy" and kind.__name__ not in ("str_", "bytes_", "string_")
 
 
-def _holds_text(array) -> bool:
+def _holds_text(array: Any) -> bool:
     return array.dtype.kind in "SUO"
 
 
-def _like_mapping(original, values: dict):
+def _like_mapping(original: Any, values: dict) -> Any:
     """`values` in a mapping of the original's type, if that can be made."""
     try:
         if isinstance(original, MutableMapping):
@@ -33,7 +34,7 @@ def _like_mapping(original, values: dict):
         return values
 
 
-def _like_sequence(original, values: list):
+def _like_sequence(original: Any, values: list) -> Any:
     """`values` in a sequence of the original's type, if that can be made."""
     try:
         if isinstance(original, MutableSequence):
@@ -68,14 +69,14 @@ def default_convert(data):
     return data
 
 
-def _unknown(what) -> TypeError:
+def _unknown(what: object) -> TypeError:
     return TypeError(
         f"default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {what}. "
         "Pass a collate_fn that makes a batch of such samples."
     )
 
 
-def collate(batch: Sequence, *, collate_fn_map: CollateMap | None = None):
+def collate(batch: Sequence, *, collate_fn_map: CollateMap | None = None) -> Any:
     """A batch from samples, by a function for each type of element; containers are gone through.
 
     Args:
@@ -98,8 +99,8 @@ def collate(batch: Sequence, *, collate_fn_map: CollateMap | None = None):
             raise _unknown(element.dtype)
         return collate([lampas.as_tensor(array) for array in batch], collate_fn_map=collate_fn_map)
     if isinstance(element, Mapping):
-        columns = {key: collate([d[key] for d in batch], collate_fn_map=collate_fn_map) for key in element}
-        return _like_mapping(element, columns)
+        fields = {key: collate([d[key] for d in batch], collate_fn_map=collate_fn_map) for key in element}
+        return _like_mapping(element, fields)
     if isinstance(element, tuple) and hasattr(element, "_fields"):
         return kind(*(collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch, strict=True)))
     if isinstance(element, Sequence):
@@ -114,22 +115,22 @@ def collate(batch: Sequence, *, collate_fn_map: CollateMap | None = None):
     raise _unknown(kind)
 
 
-def collate_tensor_fn(batch, *, collate_fn_map: CollateMap | None = None):
+def collate_tensor_fn(batch: Sequence[lampas.Tensor], *, collate_fn_map: CollateMap | None = None) -> lampas.Tensor:
     """Tensors of one shape, stacked along a new first dimension."""
     return lampas.stack(list(batch), 0)
 
 
-def collate_float_fn(batch, *, collate_fn_map: CollateMap | None = None):
+def collate_float_fn(batch: Sequence[float], *, collate_fn_map: CollateMap | None = None) -> lampas.Tensor:
     """Python floats as a float64 tensor."""
     return lampas.tensor(batch, dtype=lampas.float64)
 
 
-def collate_int_fn(batch, *, collate_fn_map: CollateMap | None = None):
+def collate_int_fn(batch: Sequence[int], *, collate_fn_map: CollateMap | None = None) -> lampas.Tensor:
     """Python integers or bools as a tensor."""
     return lampas.tensor(batch)
 
 
-def collate_str_fn(batch, *, collate_fn_map: CollateMap | None = None):
+def collate_str_fn(batch: Sequence, *, collate_fn_map: CollateMap | None = None) -> Sequence:
     """Text and bytes as they are."""
     return batch
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import lampas
 from lampas.utils.data._utils.collate import default_collate
-from lampas.utils.data.dataset import Subset, TensorDataset
+from lampas.utils.data.dataset import Dataset, Subset, TensorDataset
 
 __all__ = ["create_fetcher"]
 
 
 class _MapFetcher:
-    def __init__(self, dataset, auto_collation: bool, collate_fn, drop_last: bool) -> None:
+    def __init__(self, dataset: Any, auto_collation: bool, collate_fn: Callable, drop_last: bool) -> None:
         self.dataset = dataset
         self.auto_collation = auto_collation
         self.collate_fn = collate_fn
@@ -26,7 +29,7 @@ class _MapFetcher:
 
 
 class _IterableFetcher:
-    def __init__(self, dataset, auto_collation: bool, collate_fn, drop_last: bool) -> None:
+    def __init__(self, dataset: Any, auto_collation: bool, collate_fn: Callable, drop_last: bool) -> None:
         self.samples = iter(dataset)
         self.auto_collation = auto_collation
         self.collate_fn = collate_fn
@@ -56,7 +59,7 @@ class _GatherFetcher:
     Gives what fetching row by row and the default collate function give.
     """
 
-    def __init__(self, dataset) -> None:
+    def __init__(self, dataset: Dataset) -> None:
         # The rows that nested subsets choose, as one tensor; None for the dataset itself.
         self.rows = None
         while isinstance(dataset, Subset):
@@ -81,7 +84,7 @@ class _GatherFetcher:
         return [tensor.index_select(0, index) for tensor in self.tensors]
 
 
-def _can_gather(dataset, auto_collation: bool, collate_fn) -> bool:
+def _can_gather(dataset: Dataset, auto_collation: bool, collate_fn: Callable) -> bool:
     if not auto_collation or collate_fn is not default_collate:
         return False
     while type(dataset) is Subset and len(dataset.indices) > 0:
@@ -89,7 +92,9 @@ def _can_gather(dataset, auto_collation: bool, collate_fn) -> bool:
     return type(dataset) is TensorDataset and all(type(t) is lampas.Tensor and t.dim() > 0 for t in dataset.tensors)
 
 
-def create_fetcher(iterable: bool, dataset, auto_collation: bool, collate_fn, drop_last: bool):
+def create_fetcher(
+    iterable: bool, dataset: Dataset, auto_collation: bool, collate_fn: Callable, drop_last: bool
+) -> _MapFetcher | _IterableFetcher | _GatherFetcher:
     """The fetcher for a dataset; `fetch(index)` gives the batch at a list of indices, or one sample."""
     if iterable:
         return _IterableFetcher(dataset, auto_collation, collate_fn, drop_last)

@@ -8,13 +8,17 @@ import signal
 import sys
 import traceback
 from dataclasses import dataclass
+from typing import Any
 
 import lampas
 from lampas.utils.data._utils.fetch import create_fetcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lampas.utils.data._utils.channel import Channel
+    from lampas.utils.data.dataset import Dataset
 
 __all__ = ["WorkerInfo", "get_worker_info", "worker_main"]
 
@@ -36,7 +40,7 @@ class WorkerInfo:
     id: int
     num_workers: int
     seed: int
-    dataset: object
+    dataset: Dataset
 
 
 _worker_info: WorkerInfo | None = None
@@ -63,6 +67,7 @@ class WorkerError:
     """An exception on its way to the loader, with its traceback as text."""
 
     def __init__(self, worker_id: int) -> None:
+        self.kind: Any
         self.kind, error, _ = sys.exc_info()
         self.text = "".join(traceback.format_exception(error))
         self.where = f"in DataLoader worker process {worker_id}"
@@ -98,12 +103,12 @@ class WorkerTask:
     worker_id: int
     num_workers: int
     base_seed: int
-    dataset: object
+    dataset: Dataset
     iterable: bool
     auto_collation: bool
-    collate_fn: object
+    collate_fn: Callable
     drop_last: bool
-    init_fn: object
+    init_fn: Callable[[int], None] | None
 
     def fetcher(self):
         return create_fetcher(self.iterable, self.dataset, self.auto_collation, self.collate_fn, self.drop_last)
@@ -120,7 +125,7 @@ def _seed_everything(base_seed: int, worker_id: int) -> int:
     return seed
 
 
-def _send(channel: Channel, index: int, data, worker_id: int) -> None:
+def _send(channel: Channel, index: int, data: object, worker_id: int) -> None:
     try:
         channel.send((index, data))
     except OSError:
@@ -144,7 +149,10 @@ def worker_main(channel: Channel, task: WorkerTask) -> None:
     lampas.set_num_threads(1)
     seed = _seed_everything(task.base_seed, task.worker_id)
     _worker_info = WorkerInfo(task.worker_id, task.num_workers, seed, task.dataset)
-    fetcher, error, ended = None, None, False
+    fetcher: Any = None
+    error: WorkerError | None = None
+    data: Any
+    ended = False
     try:
         if task.init_fn is not None:
             task.init_fn(task.worker_id)

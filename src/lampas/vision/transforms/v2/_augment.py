@@ -6,7 +6,7 @@ import math
 import numbers
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import lampas
 from lampas import Tensor
@@ -190,7 +190,7 @@ class _Mixing(Transform):
 
     def _mixed_labels(self, label: Tensor, share: float) -> Tensor:
         if label.ndim == 1:
-            label = lampas.nn.functional.one_hot(label, num_classes=self.num_classes)
+            label = lampas.nn.functional.one_hot(label, num_classes=cast("int", self.num_classes))
         if not label.dtype.is_floating_point:
             label = label.float()
         return _mix(label, share)

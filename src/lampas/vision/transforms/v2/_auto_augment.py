@@ -149,7 +149,7 @@ class AutoAugment(_Policy):
         space = _wide_space(10, size)
         for name, probability, number in self._policies[integer(0, len(self._policies))]:
             if lampas.rand(()) <= probability:
-                image = self._apply(name, image, _strength(space[name], lambda number=number: number))
+                image = self._apply(name, image, _strength(space[name], lambda number=number: number))  # type: ignore[misc]
         return image
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import lampas
 from lampas import nn
@@ -16,7 +16,7 @@ def _check(transforms: Any, kinds: tuple[type, ...] = (Sequence,)) -> None:
     if not isinstance(transforms, kinds):
         more = " or a `nn.ModuleList`" if len(kinds) > 1 else ""
         raise TypeError(f"Argument transforms should be a sequence of callables{more}, got {type(transforms)}")
-    if not len(transforms):
+    if not len(cast("Sequence", transforms)):
         raise ValueError("Pass at least one transform")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numbers
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import lampas
 from lampas import Tensor
@@ -209,7 +209,7 @@ def pad_image(image: Tensor, padding: Sequence[int], fill: _Fill = None, padding
             f"but got `'{padding_mode}'`."
         )
     if not isinstance(fill, (tuple, list)) or len(fill) == 1:
-        return _tensor_kernels.pad(image, sides, fill, padding_mode)
+        return _tensor_kernels.pad(image, sides, cast("float | None", fill), padding_mode)
     if padding_mode != "constant":
         raise ValueError(f"Padding mode '{padding_mode}' is not supported if fill is not scalar")
     out = _tensor_kernels.pad(image, sides, 0, "constant").contiguous()
