@@ -182,7 +182,7 @@ class Attention {
       sum += e;
     }
     high = now;
-    total = total * factor + gemm_detail::sum_lanes(sum);
+    total = total * factor + gemm_detail::join_lanes(sum, [](auto a, auto b) { return a + b; });
     return factor;
   }
 

@@ -253,18 +253,18 @@ void pack_panel(int64_t k, int width, const S* src, int64_t stride_lane, int64_t
   }
 }
 
-// The sum of all lanes, by halves.
-template <class V>
-inline auto sum_lanes(V v) {
+// All lanes joined, by halves; join() takes numbers and vectors alike.
+template <class V, class F>
+inline auto join_lanes(V v, F join) {
   using T = std::remove_cvref_t<decltype(v[0])>;
   if constexpr (sizeof(V) == 2 * sizeof(T)) {
-    return v[0] + v[1];
+    return T(join(T(v[0]), T(v[1])));
   } else {
     typedef T Half __attribute__((vector_size(sizeof(V) / 2)));
     Half low, high;
     std::memcpy(&low, &v, sizeof low);
     std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
-    return sum_lanes(Half(low + high));
+    return join_lanes(Half(join(low, high)), join);
   }
 }
 
@@ -291,7 +291,7 @@ void dot_tile(int64_t k, const T* a, int64_t lda, const T* b, int64_t ldb, T* ou
     step([&](const T* q) { return tail.load(q); }, p);
   }
   for (int i = 0; i < Rows; i++)
-    for (int j = 0; j < Columns; j++) out[i * ld_out + j] = sum_lanes(acc[i][j]);
+    for (int j = 0; j < Columns; j++) out[i * ld_out + j] = join_lanes(acc[i][j], [](auto a, auto b) { return a + b; });
 }
 
 }  // namespace lampas::cpu::gemm_detail

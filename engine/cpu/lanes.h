@@ -9,6 +9,8 @@
 
 namespace lampas::cpu {
 
+using gemm_detail::join_lanes;
+
 // Whole vectors, with the interface of gemm_detail::Lanes.
 template <class T>
 struct Whole {
@@ -26,21 +28,6 @@ inline void for_vectors(int64_t begin, int64_t end, F&& f) {
   if (i < end) f(i, gemm_detail::Lanes<T>(int(end - i)));
 }
 
-// All lanes joined, by halves; join() takes numbers and vectors alike.
-template <class V, class F>
-inline auto join_lanes(V v, F join) {
-  using T = std::remove_cvref_t<decltype(v[0])>;
-  if constexpr (sizeof(V) == 2 * sizeof(T)) {
-    return T(join(T(v[0]), T(v[1])));
-  } else {
-    typedef T Half __attribute__((vector_size(sizeof(V) / 2)));
-    Half low, high;
-    std::memcpy(&low, &v, sizeof low);
-    std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
-    return join_lanes(Half(join(low, high)), join);
-  }
-}
-
 // The first n lanes of a, the others of b.
 template <class T, class V>
 inline V first_lanes(int64_t n, V a, V b) {
@@ -52,6 +39,14 @@ inline V first_lanes(int64_t n, V a, V b) {
   }();
   const Bits mask = simd::load<Bits>(ones.data() + simd::kBytes - n * int64_t(sizeof(T)));
   return (V)(((Bits)a & mask) | ((Bits)b & ~mask));
+}
+
+// x[0], ..., x[count - 1], then `rest`; a whole vector where count reaches that far.
+template <class T>
+inline simd::Vec<T> take(const T* x, int64_t count, T rest) {
+  using V = simd::Vec<T>;
+  if (count >= simd::kLanes<V>) return simd::load<V>(x);
+  return first_lanes<T>(count, gemm_detail::Lanes<T>(int(count)).load(x), simd::splat<V>(rest));
 }
 
 }  // namespace lampas::cpu

@@ -23,13 +23,6 @@ using Compute = std::conditional_t<std::is_same_v<T, double>, double, float>;
 template <class R>
 inline constexpr int64_t W = simd::kLanes<simd::Vec<R>>;
 
-// A vector of which the first `count` lanes are x[0 ...], the others `rest`.
-template <class R>
-simd::Vec<R> take(const R* x, int64_t count, R rest) {
-  if (count >= W<R>) return load<simd::Vec<R>>(x);
-  return first_lanes<R>(count, gemm_detail::Lanes<R>(int(count)).load(x), splat<simd::Vec<R>>(rest));
-}
-
 template <class R>
 R largest(const R* x, int64_t n) {
   using V = simd::Vec<R>;

@@ -62,13 +62,6 @@ inline void produce(T* y, int64_t n, bool stream, F&& f) {
 }
 
 template <class T>
-inline simd::Vec<T> take(const T* x, int64_t i, int64_t count, T rest) {
-  using V = simd::Vec<T>;
-  if (count == W<T>) return load<V>(x + i);
-  return first_lanes<T>(count, gemm_detail::Lanes<T>(int(count)).load(x + i), splat<V>(rest));
-}
-
-template <class T>
 T row_max(const T* x, int64_t n) {
   using V = simd::Vec<T>;
   const V lowest = -splat<V>(std::numeric_limits<T>::max()) * 2;
@@ -81,7 +74,7 @@ T row_max(const T* x, int64_t n) {
       m[k] = v > m[k] ? v : m[k];
     }
   for (; i < n; i += W<T>) {
-    V v = take(x, i, std::min(W<T>, n - i), x[i]);
+    V v = take<T>(x + i, std::min(W<T>, n - i), x[i]);
     m[0] = v > m[0] ? v : m[0];
   }
   for (int k = 1; k < 4; k++) m[0] = m[k] > m[0] ? m[k] : m[0];
@@ -105,7 +98,7 @@ double row_exp(const T* x, int64_t n, T max, T* e) {
       }
     for (; i < end; i += W<T>) {
       int64_t count = std::min(W<T>, end - i);
-      V v = simd::fast_exp(take(x, i, count, x[i]) - m);
+      V v = simd::fast_exp(take<T>(x + i, count, x[i]) - m);
       if (e) gemm_detail::Lanes<T>(int(count)).store(e + i, v);
       s[0] += first_lanes<T>(count, v, V{});
     }
@@ -129,8 +122,8 @@ double row_dot(const T* g, const T* y, int64_t n) {
       }
     for (; i < end; i += W<T>) {
       int64_t count = std::min(W<T>, end - i);
-      V v = take(g, i, count, T(0));
-      s[0] += y ? v * take(y, i, count, T(0)) : v;
+      V v = take<T>(g + i, count, T(0));
+      s[0] += y ? v * take<T>(y + i, count, T(0)) : v;
     }
     sum += lanes_sum(V((s[0] + s[1]) + (s[2] + s[3])));
   }
@@ -140,13 +133,13 @@ double row_dot(const T* g, const T* y, int64_t n) {
 template <class T>
 void scale_row(const T* e, T* y, int64_t n, double sum, bool stream) {
   const auto factor = splat<simd::Vec<T>>(T(1 / sum));
-  produce(y, n, stream, [&](int64_t i, int64_t count) { return take(e, i, count, T(0)) * factor; });
+  produce(y, n, stream, [&](int64_t i, int64_t count) { return take<T>(e + i, count, T(0)) * factor; });
 }
 template <class T>
 void shift_row(const T* x, T* y, int64_t n, T max, double sum, bool stream) {
   using V = simd::Vec<T>;
   const V m = splat<V>(max), l = splat<V>(T(std::log(sum)));
-  produce(y, n, stream, [&](int64_t i, int64_t count) { return (take(x, i, count, T(0)) - m) - l; });
+  produce(y, n, stream, [&](int64_t i, int64_t count) { return (take<T>(x + i, count, T(0)) - m) - l; });
 }
 
 template <class T>
@@ -165,7 +158,7 @@ void backward_row(bool log, const T* g, const T* y, T* out, int64_t n, bool stre
   using V = simd::Vec<T>;
   const V s = splat<V>(T(row_dot(g, log ? nullptr : y, n)));
   produce(out, n, stream, [&](int64_t i, int64_t count) {
-    V gv = take(g, i, count, T(0)), yv = take(y, i, count, T(0));
+    V gv = take<T>(g + i, count, T(0)), yv = take<T>(y + i, count, T(0));
     return log ? gv - simd::fast_exp(yv) * s : yv * (gv - s);
   });
 }
@@ -178,9 +171,9 @@ void forward_columns(bool log, const T* x, T* y, int64_t n, int64_t width, int64
     int64_t count = std::min(W<T>, width - j);
     const T* xs = x + j;
     T* ys = y + j;
-    V m = take(xs, 0, count, T(0));
+    V m = take<T>(xs, count, T(0));
     for (int64_t r = 1; r < n; r++) {
-      V v = take(xs, r * stride, count, T(0));
+      V v = take<T>(xs + r * stride, count, T(0));
       m = v > m ? v : m;
     }
     simd::vd sum_low{}, sum_high{};
@@ -189,7 +182,7 @@ void forward_columns(bool log, const T* x, T* y, int64_t n, int64_t width, int64
     };
     V s{};
     for (int64_t r = 0; r < n; r++) {
-      V v = simd::fast_exp(take(xs, r * stride, count, T(0)) - m);
+      V v = simd::fast_exp(take<T>(xs + r * stride, count, T(0)) - m);
       if (!log) std::memcpy(ys + r * stride, &v, count * sizeof(T));
       s += v;
       if (r % 128 == 127) {
@@ -204,7 +197,7 @@ void forward_columns(bool log, const T* x, T* y, int64_t n, int64_t width, int64
       factor[k] = T(log ? std::log(total) : 1 / total);
     }
     for (int64_t r = 0; r < n; r++) {
-      V v = log ? (take(xs, r * stride, count, T(0)) - m) - factor : take<T>(ys, r * stride, count, T(0)) * factor;
+      V v = log ? (take<T>(xs + r * stride, count, T(0)) - m) - factor : take<T>(ys + r * stride, count, T(0)) * factor;
       std::memcpy(ys + r * stride, &v, count * sizeof(T));
     }
   }
@@ -217,8 +210,8 @@ void backward_columns(bool log, const T* g, const T* y, T* out, int64_t n, int64
     int64_t count = std::min(W<T>, width - j);
     V total{}, s{};
     for (int64_t r = 0; r < n; r++) {
-      V v = take(g + j, r * stride, count, T(0));
-      s += log ? v : v * take(y + j, r * stride, count, T(0));
+      V v = take<T>(g + j + r * stride, count, T(0));
+      s += log ? v : v * take<T>(y + j + r * stride, count, T(0));
       if (r % 128 == 127) {
         total += s;
         s = V{};
@@ -226,7 +219,7 @@ void backward_columns(bool log, const T* g, const T* y, T* out, int64_t n, int64
     }
     total += s;
     for (int64_t r = 0; r < n; r++) {
-      V gv = take(g + j, r * stride, count, T(0)), yv = take(y + j, r * stride, count, T(0));
+      V gv = take<T>(g + j + r * stride, count, T(0)), yv = take<T>(y + j + r * stride, count, T(0));
       V v = log ? gv - simd::fast_exp(yv) * total : yv * (gv - total);
       std::memcpy(out + j + r * stride, &v, count * sizeof(T));
     }
