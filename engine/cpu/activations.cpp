@@ -1,5 +1,6 @@
 // Activation functions and their gradients, on whole vectors.
 #include "cpu/fast_math.h"
+#include "cpu/gelu.h"
 #include "cpu/loops.h"
 
 namespace lampas::cpu {
@@ -42,7 +43,7 @@ void register_activation_kernels() {
     using V = decltype(x);
     return select(x > 0, x * E<V>(p.v[1]), simd::expm1(x * E<V>(p.v[2])) * E<V>(p.v[0] * p.v[1]));
   });
-  vector_kernel(Ew::Gelu, [](auto x) { return x * simd::normal(x).cdf; });
+  vector_kernel(Ew::Gelu, simd::Gelu{});
   vector_kernel(Ew::GeluTanh, [](auto x) { return gelu_tanh(x); });
   vector_kernel(Ew::Silu, [](auto x) { return x / (1 + simd::fast_exp(-x)); });
   vector_kernel(Ew::Mish, [](auto x) { return x * simd::fast_tanh(softplus(x)); });

@@ -54,12 +54,13 @@ void transpose_tile(int64_t rows, int64_t columns, const T* from, int64_t from_r
   }
 }
 
-// A copy whose sides are contiguous along different dimensions, in square tiles that fit the first-level cache.
+// A copy whose result is contiguous along dimension 0 and whose source is dense along k, in square tiles that fit the
+// first-level cache.
 template <class T>
 void transpose(const Loop& l, int k) {
-  constexpr int64_t kTile = 32;
+  constexpr int64_t kTile = 32, item = sizeof(T);
   int64_t rows = l.sizes[k], columns = l.sizes[0];
-  int64_t out_row = l.args[0].strides[k], in_column = l.args[1].strides[0];
+  int64_t out_row = l.args[0].strides[k], in_column = l.args[1].strides[0], in_row = l.args[1].strides[k];
   int64_t row_tiles = (rows + kTile - 1) / kTile, column_tiles = (columns + kTile - 1) / kTile;
   int64_t outer = l.numel / (rows * columns);
   parallel_for(0, outer * row_tiles, std::max<int64_t>(1, kGrain / (kTile * columns)), [&](int64_t begin, int64_t end) {
@@ -73,10 +74,16 @@ void transpose(const Loop& l, int k) {
       }
       for (int64_t tile = 0; tile < column_tiles; tile++) {
         int64_t c0 = tile * kTile, c1 = std::min(c0 + kTile, columns);
-        const char* from = l.args[1].data + in + c0 * in_column + r0 * int64_t(sizeof(T));
-        char* to = l.args[0].data + out + r0 * out_row + c0 * int64_t(sizeof(T));
-        transpose_tile(c1 - c0, r1 - r0, reinterpret_cast<const T*>(from), in_column, reinterpret_cast<T*>(to),
-                       out_row);
+        const char* from = l.args[1].data + in + c0 * in_column + r0 * in_row;
+        T* to = reinterpret_cast<T*>(l.args[0].data + out + r0 * out_row) + c0;
+        if (in_row == item) {
+          transpose_tile(c1 - c0, r1 - r0, reinterpret_cast<const T*>(from), in_column, to, out_row);
+        } else {
+          T dense[kTile * kTile];
+          for (int64_t c = c0; c < c1; c++)
+            gather_run(from + (c - c0) * in_column, in_row, dense + (c - c0) * kTile, r1 - r0);
+          transpose_tile(c1 - c0, r1 - r0, dense, kTile * item, to, out_row);
+        }
       }
     }
   });
@@ -131,14 +138,21 @@ void move_rows(const Loop& l) {
   });
 }
 
+// Elements so many places apart still share their cache lines.
+constexpr int64_t kDense = 4;
+
 }  // namespace
 
 void copy(Loop& l) {
   size_t size = item_size(l.args[0].dtype);
   if (l.args[0].dtype == l.args[1].dtype && l.ndim > 1 && l.args[0].strides[0] == int64_t(size) &&
       l.args[1].strides[0] != int64_t(size)) {
+    const auto dense = [&](int64_t step) {
+      return step == int64_t(size) ||
+             (0 < step && step <= kDense * int64_t(size) && step < std::abs(l.args[1].strides[0]));
+    };
     for (int k = 1; k < l.ndim; k++)
-      if (l.args[1].strides[k] == int64_t(size) && l.sizes[k] >= 4) {
+      if (dense(l.args[1].strides[k]) && l.sizes[k] >= 4) {
         Unlocked unlocked(l.numel);
         dispatch_size(size, [&]<class T>(TypeTag<T>) { transpose<T>(l, k); });
         return;
