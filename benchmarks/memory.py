@@ -56,15 +56,15 @@ def after_import(torch: Any) -> int:
 
 def caches(torch: Any) -> dict[str, int]:
     """The bytes that the engine keeps and their bounds, as far as it says."""
-    engine = getattr(torch, "_C", None)
-    names = [name for name in dir(engine) if name.endswith("_stats")] if torch.__name__ == "lampas" else []
-    found: dict[str, int] = {}
-    for name in names:
-        stats = getattr(engine, name)()
-        if isinstance(stats, dict):
-            label = name.strip("_").removesuffix("_stats")
-            found |= {f"{label} {key}": value for key, value in stats.items() if "bytes" in key or "limit" in key}
-    return found
+    if torch.__name__ != "lampas":
+        return {}
+    parts = {"memory": torch._C._memory_stats(), **torch._C._caches()}
+    return {
+        f"{name.replace('_', ' ')} {key}": value
+        for name, stats in parts.items()
+        for key, value in stats.items()
+        if "bytes" in key
+    }
 
 
 def measure(torch: Any, name: str, seconds: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 #include "bindings/python.h"
 
 #include "bindings/ops.h"
+#include "core/lru_cache.h"
 #include "core/threads.h"
 #include "ops/autocast.h"
 
@@ -76,6 +77,35 @@ PyObject* set_limit(PyObject*, PyObject* n) {
   });
 }
 
+// ---- what is kept between calls ----
+
+PyObject* caches(PyObject*, PyObject*) {
+  Object all(PyDict_New());
+  for (BoundedCache* cache : BoundedCache::all()) {
+    const CacheStats s = cache->stats();
+    Object one(Py_BuildValue("{s:n,s:n,s:n,s:K,s:K,s:K}", "entries", Py_ssize_t(s.entries), "bytes",
+                             Py_ssize_t(s.bytes), "limit_bytes", Py_ssize_t(s.limit), "hits",
+                             (unsigned long long)s.hits, "misses", (unsigned long long)s.misses, "evictions",
+                             (unsigned long long)s.evictions));
+    if (!all || !one || PyDict_SetItemString(all.get(), cache->name(), one.get()) < 0) return nullptr;
+  }
+  return all.release();
+}
+PyObject* bound_cache(PyObject*, PyObject* arguments) {
+  return guarded([&]() -> PyObject* {
+    const char* name;
+    Py_ssize_t bytes;
+    if (!PyArg_ParseTuple(arguments, "sn", &name, &bytes)) return nullptr;
+    CHECK_KIND(Value, bytes >= 0, "a cache's limit is a number of bytes, 0 or more");
+    for (BoundedCache* cache : BoundedCache::all())
+      if (std::string_view(cache->name()) == name) {
+        cache->set_limit(size_t(bytes));
+        Py_RETURN_NONE;
+      }
+    fail(ErrorKind::Value, "there is no cache named ", name);
+  });
+}
+
 // ---- mixed precision: the CPU's setting; lampas.amp is what programs use ----
 
 PyObject* autocast_enabled(PyObject*, PyObject*) { return PyBool_FromLong(autocast::state().enabled); }
@@ -122,6 +152,8 @@ PyMethodDef functions[] = {
     {"_empty_cache", empty_cache_function, METH_NOARGS, "Gives cached memory back to the system."},
     {"_reset_peak_memory", reset_peak, METH_NOARGS, "Starts the peak anew."},
     {"_set_cache_limit", set_limit, METH_O, "Bounds the bytes of cached memory."},
+    {"_caches", caches, METH_NOARGS, "What is kept between calls besides memory: entries, bytes, hits of each cache."},
+    {"_bound_cache", bound_cache, METH_VARARGS, "Bounds the bytes of the cache with this name."},
     {}};
 
 }  // namespace

@@ -1,80 +1,52 @@
 #include "cpu/onednn.h"
 
+#include <fcntl.h>
 #include <omp.h>
+#include <unistd.h>
 
-#include <list>
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <unordered_map>
 
 #include "core/allocator.h"
 #include "core/error.h"
+#include "core/lru_cache.h"
 #include "core/threads.h"
 
 namespace lampas::cpu::onednn {
 namespace {
 
-struct KeyHash {
-  size_t operator()(const Key& k) const { return k.hash(); }
-};
+auto& primitives = *new LruCache<Key, std::shared_ptr<const Primitive>>("primitives", size_t(64) << 20);
 
-// Least recently used first out. Never destroyed: a thread may still be computing while the process ends.
-class Cache {
+// The process's memory, in bytes; 0 where the system does not tell.
+size_t resident_bytes() {
+#if defined(__linux__)
+  const int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  char text[128] = {};
+  const ssize_t length = read(file, text, sizeof(text) - 1);
+  close(file);
+  const char* second = length > 0 ? std::strchr(text, ' ') : nullptr;
+  return second ? std::strtoull(second, nullptr, 10) * size_t(sysconf(_SC_PAGESIZE)) : 0;
+#else
+  return 0;
+#endif
+}
+
+// oneDNN does not say how large its generated code and tables are (20 KB to 500 KB were seen): taken for it is what the
+// process grew by, within bounds, as other threads allocate, too, and what was given up before is used again.
+class Growth {
  public:
-  using Entry = std::shared_ptr<const Primitive>;
-
-  bool find(const Key& key, Entry& found) {
-    std::lock_guard lock(mutex_);
-    auto it = index_.find(key);
-    if (it == index_.end()) {
-      misses_++;
-      return false;
-    }
-    hits_++;
-    if (it->second != order_.begin()) order_.splice(order_.begin(), order_, it->second);
-    found = it->second->second;
-    return true;
-  }
-  void insert(const Key& key, Entry entry) {
-    std::lock_guard lock(mutex_);
-    if (index_.contains(key)) return;  // another thread was faster
-    order_.emplace_front(key, std::move(entry));
-    index_[key] = order_.begin();
-    shrink();
-  }
-  void clear() {
-    std::lock_guard lock(mutex_);
-    index_.clear();
-    order_.clear();
-  }
-  void limit(size_t entries) {
-    std::lock_guard lock(mutex_);
-    limit_ = entries;
-    shrink();
-  }
-  CacheStats stats() {
-    std::lock_guard lock(mutex_);
-    return {index_.size(), limit_, hits_, misses_, evictions_};
+  size_t bytes() const {
+    const size_t now = resident_bytes();
+    return std::clamp(now > before_ ? now - before_ : 0, size_t(128) << 10, size_t(1) << 20);
   }
 
  private:
-  void shrink() {
-    for (; order_.size() > limit_; evictions_++) {
-      index_.erase(order_.back().first);
-      order_.pop_back();
-    }
-  }
-
-  std::mutex mutex_;
-  std::list<std::pair<Key, Entry>> order_;
-  std::unordered_map<Key, std::list<std::pair<Key, Entry>>::iterator, KeyHash> index_;
-  size_t limit_ = 512;
-  uint64_t hits_ = 0, misses_ = 0, evictions_ = 0;
+  size_t before_ = resident_bytes();
 };
-
-Cache& cache() {
-  static Cache* c = new Cache;
-  return *c;
-}
 
 void check(dnnl_status_t status, const char* what) {
   CHECK(status == dnnl_success, "oneDNN failed to ", what, " (status ", int(status), ")");
@@ -128,14 +100,15 @@ std::shared_ptr<const Primitive> cached(const Key& key, const std::function<Prim
   full.add(omp_in_parallel() ? 1 : num_threads());
   CHECK(full.fits(), "a oneDNN primitive has a key too long for the cache");
   std::shared_ptr<const Primitive> entry;
-  if (cache().find(full, entry)) return entry;
+  if (primitives.find(full, entry, [](const auto&) { return true; })) return entry;
+  const Growth growth;
   try {
     entry = std::make_shared<const Primitive>(make());
   } catch (const dnnl::error& e) {
     if (e.status == dnnl_out_of_memory)
       fail(ErrorKind::OutOfMemory, "oneDNN ran out of memory while preparing an operation");
   }
-  cache().insert(full, entry);
+  primitives.insert(full, entry, growth.bytes());
   return entry;
 }
 
@@ -185,7 +158,8 @@ void add_layout(Key& key, const dnnl::memory::desc& d) {
 
 Layout numbered(const dnnl::memory::desc& d) {
   static std::mutex mutex;
-  static auto* known = new std::unordered_map<Key, int64_t, KeyHash>;
+  const auto hash = [](const Key& k) { return k.hash(); };
+  static auto* known = new std::unordered_map<Key, int64_t, decltype(hash)>;
   Key key(0);
   add_layout(key, d);
   CHECK(key.fits(), "a memory layout has too many dimensions");
@@ -208,9 +182,5 @@ void reorder(const Layout& from, const void* source, const Layout& to, void* tar
   CHECK(p, "oneDNN cannot convert between two memory layouts");
   execute(*p, {{DNNL_ARG_FROM, &from, source}, {DNNL_ARG_TO, &to, target}});
 }
-
-CacheStats cache_stats() { return cache().stats(); }
-void set_cache_limit(size_t entries) { cache().limit(entries); }
-void clear_cache() { cache().clear(); }
 
 }  // namespace lampas::cpu::onednn

@@ -1,4 +1,4 @@
-// oneDNN at our service: engine, stream, and a bounded cache of primitives with everything a call needs.
+// oneDNN at our service: engine, stream, and a cache of primitives, bounded in bytes, with everything a call needs.
 #pragma once
 
 #include <oneapi/dnnl/dnnl.hpp>
@@ -101,13 +101,5 @@ void execute(const Primitive& p, std::initializer_list<Argument> arguments);
 
 // Copies between two layouts of one logical tensor.
 void reorder(const Layout& from, const void* source, const Layout& to, void* target);
-
-struct CacheStats {
-  size_t entries, limit;
-  uint64_t hits, misses, evictions;
-};
-CacheStats cache_stats();
-void set_cache_limit(size_t entries);
-void clear_cache();
 
 }  // namespace lampas::cpu::onednn

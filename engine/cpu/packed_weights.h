@@ -1,4 +1,4 @@
-// Weights in the layouts the kernels want, kept as long as the plain ones do not change.
+// Weights in the layouts the kernels want, kept as long as the plain ones do not change and they fit into 256 MB.
 #pragma once
 
 #include <cstddef>
@@ -29,13 +29,5 @@ class PackedWeights {
   std::shared_ptr<const void> copy_;
   const void* data_;
 };
-
-struct PackedStats {
-  size_t entries, bytes, limit;
-  uint64_t hits, misses;
-};
-PackedStats packed_weights_stats();
-void set_packed_weights_limit(size_t bytes);
-void clear_packed_weights();
 
 }  // namespace lampas::cpu
