@@ -30,6 +30,11 @@ void register_activation_kernels() {
   vector_kernel(Ew::LogSigmoid,
                 [](auto x) { return simd::min(x, decltype(x){}) - simd::log1p(simd::fast_exp(-simd::abs(x))); });
   unary_kernel(Ew::Relu, Floats{}, [](auto x) { return x > 0 || x != x ? x : decltype(x)(0); });
+  // Of 16 bits only their order counts: from -0 down to -infinity it is that of the bits.
+  unary_kernel(Ew::Relu, Types<BFloat16>{}, [](BFloat16 x) {
+    if (uint16_t(x.bits - 0x8000) <= 0x7f80) x.bits = 0;
+    return x;
+  });
   unary_kernel(Ew::Relu, Integers{}, [](auto x) { return x > 0 ? x : decltype(x)(0); });
   unary_kernel(Ew::Relu6, Floats{}, [](auto x) {
     using T = decltype(x);

@@ -12,6 +12,7 @@ namespace lampas::cpu {
 namespace {
 
 constexpr int64_t kRun = 2048;         // contiguous values summed at once in the compute type
+constexpr int64_t kRepeat = 512;       // values that parameters of few channels are repeated to
 constexpr int64_t kTileRows = 64;      // channels last: rows summed at once,
 constexpr int64_t kTileColumns = 128;  // of so many channels: the tile stays in L1
 
@@ -119,12 +120,12 @@ class Repeated {
 };
 
 // Applies f(first element, elements, first channel, whether they run over channels) to pieces of rows, in parallel.
-// Channels last, a piece may span rows_at_once(s, kRun) rows.
+// Channels last, a piece may span rows_at_once(s, kRepeat) rows.
 template <class F>
 void each_row(const ChannelShape& s, F f) {
   const bool last = rows_of_channels(s);
   const int64_t total = s.batch * s.space * s.channels;
-  const int64_t n = last ? s.channels * rows_at_once(s, kRun) : s.space, rows = total == 0 ? 0 : (total + n - 1) / n;
+  const int64_t n = last ? s.channels * rows_at_once(s, kRepeat) : s.space, rows = total == 0 ? 0 : (total + n - 1) / n;
   parallel_for(0, rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, n)), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; r++) {
       const int64_t length = std::min(n, total - r * n);
@@ -133,6 +134,12 @@ void each_row(const ChannelShape& s, F f) {
     }
   });
 }
+
+// How a vector of values gets its parameters: along the channels, or the same for all.
+constexpr auto kEach = [](const auto& access, const auto* p, int64_t i) { return access.load(p + i); };
+constexpr auto kSame = [](const auto&, const auto* p, int64_t) {
+  return simd::splat<simd::Vec<std::remove_cvref_t<decltype(*p)>>>(*p);
+};
 
 template <class T, class C>
 void gradient_sums(const ChannelShape& s, const T* gy, const T* x, const C* mean, double* sum, double* product) {
@@ -178,26 +185,17 @@ void gradient_sums(const ChannelShape& s, const T* gy, const T* x, const C* mean
 template <class T, class C>
 void affine_gradient(const ChannelShape& s, const T* gy, const T* x, const C* mean, const C* a, const C* b, const C* d,
                      T* gx) {
-  const int64_t times = rows_of_channels(s) ? rows_at_once(s, kRun) : 1;
+  const int64_t times = rows_of_channels(s) ? rows_at_once(s, kRepeat) : 1;
   const Repeated<C> means(s, mean, times), as(s, a, times), bs(s, b, times), ds(s, d, times);
   each_row(s, [&](int64_t at, int64_t n, int64_t c, bool over_channels) {
-    C buffer[3][kRun];
-    const C* __restrict g = widened(gy + at, n, buffer[0]);
-    const C* __restrict v = widened(x + at, n, buffer[1]);
-    C* out = write_place(gx + at, buffer[2]);
-    if (over_channels) {
-      const C* mc = means.data() + c;
-      const C* ac = as.data() + c;
-      const C* bc = bs.data() + c;
-      const C* dc = ds.data() + c;
-#pragma omp simd
-      for (int64_t i = 0; i < n; i++) out[i] = g[i] * ac[i] + (v[i] - mc[i]) * bc[i] + dc[i];
-    } else {
-      const C mc = mean[c], ac = a[c], bc = b[c], dc = d[c];
-#pragma omp simd
-      for (int64_t i = 0; i < n; i++) out[i] = g[i] * ac + (v[i] - mc) * bc + dc;
-    }
-    narrow_back(out, n, gx + at);
+    const auto run = [&](auto parameter) {
+      for_wide<T>(0, n, [&](int64_t i, const auto& access) {
+        const auto of = [&](const C* p) { return parameter(access, p + c, i); };
+        const auto centred = access.load(x + at + i) - of(means.data());
+        access.store(gx + at + i, access.load(gy + at + i) * of(as.data()) + centred * of(bs.data()) + of(ds.data()));
+      });
+    };
+    over_channels ? run(kEach) : run(kSame);
   });
 }
 
@@ -262,35 +260,28 @@ template <class T>
 void channel_affine(const ChannelShape& s, const T* x, const NormStat<T>* mean, const NormStat<T>* scale,
                     const NormStat<T>* shift, bool relu, T* y) {
   using C = NormStat<T>;
-  const int64_t times = rows_of_channels(s) ? rows_at_once(s, kRun) : 1;
+  const int64_t times = rows_of_channels(s) ? rows_at_once(s, kRepeat) : 1;
   const Repeated<C> means(s, mean, times), scales(s, scale, times), shifts(s, shift, times);
-  auto run = [&](auto rectify) {
-    auto put = [](C v) { return decltype(rectify)::value && v < C(0) ? C(0) : v; };
-    each_row(s, [&](int64_t at, int64_t n, int64_t c, bool over_channels) {
-      C buffer[2][kRun];
-      const C* __restrict v = widened(x + at, n, buffer[0]);
-      C* out = write_place(y + at, buffer[1]);
-      const C* m = means.data() + c;
-      const C* a = scales.data() + c;
-      const C* b = shift ? shifts.data() + c : nullptr;
-      if (!over_channels) {
-        const C mc = *m, ac = *a, bc = b ? *b : C(0);
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) out[i] = put((v[i] - mc) * ac + bc);
-      } else if (b) {
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) out[i] = put((v[i] - m[i]) * a[i] + b[i]);
-      } else {
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) out[i] = put((v[i] - m[i]) * a[i]);
-      }
-      narrow_back(out, n, y + at);
-    });
-  };
-  if (relu)
-    run(std::true_type{});
-  else
-    run(std::false_type{});
+  each_row(s, [&](int64_t at, int64_t n, int64_t c, bool over_channels) {
+    const auto run = [&](auto parameter, auto shifted, auto rectify) {
+      for_wide<T>(0, n, [&](int64_t i, const auto& access) {
+        const auto of = [&](const C* p) { return parameter(access, p + c, i); };
+        auto v = (access.load(x + at + i) - of(means.data())) * of(scales.data());
+        if constexpr (shifted) v += of(shifts.data());
+        if constexpr (rectify) v = v < 0 ? decltype(v){} : v;
+        access.store(y + at + i, v);
+      });
+    };
+    const auto choose = [&](auto shifted, auto rectify) {
+      over_channels ? run(kEach, shifted, rectify) : run(kSame, shifted, rectify);
+    };
+    constexpr std::true_type yes;
+    constexpr std::false_type no;
+    if (shift)
+      relu ? choose(yes, yes) : choose(yes, no);
+    else
+      relu ? choose(no, yes) : choose(no, no);
+  });
 }
 
 template <class T>

@@ -162,6 +162,15 @@ void copy(Loop& l) {
     dispatch_size(size, [&]<class T>(TypeTag<T>) { move_rows<T>(l); });
     return;
   }
+  const int64_t from_size = int64_t(item_size(l.args[1].dtype));
+  if (l.ndim == 1 && l.args[0].strides[0] == int64_t(size) && l.args[1].strides[0] == from_size) {
+    const ConvertFn convert = converter(l.args[1].dtype, l.args[0].dtype);
+    Unlocked unlocked(l.numel);
+    parallel_for(0, l.numel, kGrain, [&](int64_t b, int64_t e) {
+      convert(l.args[1].data + b * from_size, l.args[0].data + b * int64_t(size), e - b);
+    });
+    return;
+  }
   run(l, move_of(size), {});
 }
 

@@ -12,15 +12,10 @@ namespace detail {
 
 inline constexpr float kLog2E = 1.44269504f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
 
-// The smaller and the greater of two; of a NaN and a number, the second argument. a b - c rounded once.
-// With all lanes masked in, because GCC 12 takes the plain intrinsics' unused operand for an uninitialised value.
+// a b - c rounded once.
 #if defined(__AVX512F__)
-inline vf lesser(vf a, vf b) { return (vf)_mm512_maskz_min_ps(__mmask16(-1), (__m512)a, (__m512)b); }
-inline vf greater(vf a, vf b) { return (vf)_mm512_maskz_max_ps(__mmask16(-1), (__m512)a, (__m512)b); }
 inline vf fused_subtract(vf a, vf b, vf c) { return (vf)_mm512_fmsub_ps((__m512)a, (__m512)b, (__m512)c); }
 #else
-inline vf lesser(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
-inline vf greater(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
 inline vf fused_subtract(vf a, vf b, vf c) { return (vf)_mm256_fmsub_ps((__m256)a, (__m256)b, (__m256)c); }
 #endif
 

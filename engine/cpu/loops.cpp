@@ -2,6 +2,7 @@
 
 #include "core/threads.h"
 #include "cpu/strided.h"
+#include "cpu/widen.h"
 
 namespace lampas::cpu {
 
@@ -15,7 +16,12 @@ template <class From, class To>
 void convert_block(const void* from, void* to, int64_t n) {
   const From* f = static_cast<const From*>(from);
   To* t = static_cast<To*>(to);
-  for (int64_t i = 0; i < n; i++) t[i] = convert<To>(f[i]);
+  if constexpr (k16BitFloat<From> && std::is_same_v<To, float>)
+    widen_run(f, n, t);
+  else if constexpr (k16BitFloat<To> && std::is_same_v<From, float>)
+    narrow_run(f, n, t);
+  else
+    for (int64_t i = 0; i < n; i++) t[i] = convert<To>(f[i]);
 }
 
 struct ConverterTable {
@@ -128,7 +134,7 @@ struct Runner {
     }
     alignas(64) char raw[kBlock * 16];
     alignas(64) char buffers[5][kBlock * 16];
-    char* p[5];
+    char* p[5] = {};
     bool single[5];
     bool result_direct = false;
     for (int a = 0; a < l.count; a++) {

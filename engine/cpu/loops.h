@@ -141,9 +141,38 @@ void vmap2(char* const* p, const bool* single, int64_t n, const EwParams& q) {
   }
 }
 
+// A kernel of floats on bfloat16 numbers. float16 has no such kernels: compilers turn it into floats one by one.
+template <class F>
+struct Brief1 {
+  BFloat16 operator()(BFloat16 x) const
+    requires std::is_invocable_v<F, float>
+  {
+    return F{}(float(x));
+  }
+  BFloat16 operator()(BFloat16 x, const EwParams& q) const
+    requires std::is_invocable_v<F, float, const EwParams&>
+  {
+    return F{}(float(x), q);
+  }
+};
+template <class F>
+struct Brief2 {
+  BFloat16 operator()(BFloat16 a, BFloat16 b) const
+    requires std::is_invocable_v<F, float, float>
+  {
+    return F{}(float(a), float(b));
+  }
+  BFloat16 operator()(BFloat16 a, BFloat16 b, const EwParams& q) const
+    requires std::is_invocable_v<F, float, float, const EwParams&>
+  {
+    return F{}(float(a), float(b), q);
+  }
+};
+
 }  // namespace detail
 
-// Registration: a stateless functor for each type of a list.
+// Registration: a stateless functor for each type of a list. One of floats also gets a kernel on bfloat16 alone, which
+// computes in float and saves operands the way through a buffer.
 template <class... T>
 struct Types {};
 using Floats = Types<float, double>;
@@ -155,6 +184,8 @@ using Bools = Types<bool>;
 template <class... T, class F>
 void unary_kernel(Ew op, Types<T...>, F) {
   ((kernel(op, dtype_of<T>) = &detail::map1<T, T, F>), ...);
+  if constexpr ((std::is_same_v<T, float> || ...))
+    kernel(op, DType::BFloat16) = &detail::map1<BFloat16, BFloat16, detail::Brief1<F>>;
 }
 template <class Out, class... T, class F>
 void unary_kernel_to(Ew op, Types<T...>, F) {
@@ -163,6 +194,8 @@ void unary_kernel_to(Ew op, Types<T...>, F) {
 template <class... T, class F>
 void binary_kernel(Ew op, Types<T...>, F) {
   ((kernel(op, dtype_of<T>) = &detail::map2<T, T, F>), ...);
+  if constexpr ((std::is_same_v<T, float> || ...))
+    kernel(op, DType::BFloat16) = &detail::map2<BFloat16, BFloat16, detail::Brief2<F>>;
 }
 template <class Out, class... T, class F>
 void binary_kernel_to(Ew op, Types<T...>, F) {

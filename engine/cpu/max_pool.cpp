@@ -1,10 +1,12 @@
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "core/allocator.h"
 #include "core/threads.h"
 #include "cpu/pool.h"
 #include "cpu/pool_windows.h"
+#include "cpu/widen.h"
 
 namespace lampas::cpu {
 namespace {
@@ -14,17 +16,6 @@ constexpr int64_t kChunk = 256;  // channels handled at once: they stay in L1
 // An index in a lane as wide as the value's, so that one mask selects both.
 template <class C>
 using Lane = std::conditional_t<std::is_same_v<C, double>, int64_t, int32_t>;
-
-template <class T, class C>
-inline void take_larger(int64_t n, const T* x, Lane<C> place, C* best, Lane<C>* where) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; i++) {
-    const C v = C(x[i]);
-    const bool larger = (v > best[i]) | (v != v);
-    best[i] = larger ? v : best[i];
-    where[i] = larger ? place : where[i];
-  }
-}
 
 // Index of a maximum at `place` of a window whose place 0 lies at `base` of the plane.
 template <class Index, class L>
@@ -48,36 +39,74 @@ int64_t rows_grain(int64_t work_per_row) {
   return std::max<int64_t>(1, kGrain / 2 / std::max<int64_t>(1, work_per_row));
 }
 
+// A place of a window inside the input: how far it lies behind the window's place 0, were all of its row inside.
+struct Seen {
+  int64_t offset;
+  int32_t place;
+};
+
+template <class V>
+struct Best {
+  V value;
+  typename simd::VecOf<simd::ElementOf<V>>::mask where;
+};
+// Of the places' values at x: the greatest, NaN if there is one, and which place it is in.
+template <bool kWhere, class V, class Load>
+Best<V> greatest(std::span<const Seen> window, const Load& load) {
+  Best<V> best{simd::splat<V>(-std::numeric_limits<simd::ElementOf<V>>::infinity()), {}};
+  best.where += window[0].place;
+  auto none = best.where != best.where, nan = none;
+  for (const Seen& seen : window) {
+    const V v = load(seen.offset);
+    if constexpr (kWhere) {
+      const auto larger = (v > best.value) | (v != v);
+      best.value = larger ? v : best.value;
+      best.where = larger ? none + seen.place : best.where;
+    } else {
+      nan |= v != v;
+      best.value = simd::greater(v, best.value);
+    }
+  }
+  if constexpr (!kWhere)
+    best.value = nan ? simd::splat<V>(std::numeric_limits<simd::ElementOf<V>>::quiet_NaN()) : best.value;
+  return best;
+}
+
 // Rows [begin, end) of the results of all images, channels last.
 template <class T, class Index>
 void forward_rows(const PoolWindows& p, const int64_t* offsets, int64_t channels, int64_t begin, int64_t end,
                   const T* x, T* y, Index* indices) {
-  using C = PoolCompute<T>;
-  using L = Lane<C>;
-  C best[kChunk];
-  L where[kChunk];
+  using V = simd::Vec<PoolCompute<T>>;
   const int64_t rows = p.d.out * p.h.out;
+  std::vector<Seen> places(p.size());
   for (int64_t r = begin; r < end; r++) {
     const int64_t od = r % rows / p.h.out, oh = r % p.h.out;
     const int64_t corner = p.at(p.d.first[od], p.h.first[oh], 0), top = p.place(p.d.k0[od], p.h.k0[oh], 0);
     const T* in = x + r / rows * p.in_space() * channels;
-    for (int64_t ow = 0; ow < p.w.out; ow++)
-      for (int64_t c0 = 0; c0 < channels; c0 += kChunk) {
-        const int64_t n = std::min(kChunk, channels - c0);
-        for (int64_t c = 0; c < n; c++) {
-          best[c] = -std::numeric_limits<C>::infinity();
-          where[c] = L(top + p.w.k0[ow]);
-        }
+    std::span<const Seen> window;
+    int64_t k0 = -1, k1 = -1;
+    for (int64_t ow = 0; ow < p.w.out; ow++) {
+      if (k0 != p.w.k0[ow] || k1 != p.w.k1[ow]) {
+        k0 = p.w.k0[ow], k1 = p.w.k1[ow];
+        size_t n = 0;
+        places[0].place = int32_t(top + k0);  // the answer for a window that sees nothing
         p.rows(od, oh, [&](int64_t kd, int64_t kh, int64_t row) {
-          for (int64_t kw = p.w.k0[ow]; kw < p.w.k1[ow]; kw++)
-            take_larger<T, C>(n, in + (row * p.w.in + p.w.first[ow] + kw * p.w.step) * channels + c0,
-                              L(p.place(kd, kh, kw)), best, where);
+          for (int64_t kw = k0; kw < k1; kw++)
+            places[n++] = {(row * p.w.in + kw * p.w.step) * channels, int32_t(p.place(kd, kh, kw))};
         });
-        const int64_t to = (r * p.w.out + ow) * channels + c0;
-        for (int64_t c = 0; c < n; c++) y[to + c] = T(best[c]);
-        if (indices)
-          for (int64_t c = 0; c < n; c++) indices[to + c] = index_of<Index>(where[c], corner + p.w.first[ow], offsets);
+        window = {places.data(), n};
       }
+      const T* from = in + p.w.first[ow] * channels;
+      const int64_t to = (r * p.w.out + ow) * channels;
+      for_wide<T>(0, channels, [&](int64_t c, const auto& access) {
+        const auto load = [&](int64_t offset) { return access.load(from + offset + c); };
+        if (!indices) return access.store(y + to + c, greatest<false, V>(window, load).value);
+        const Best<V> best = greatest<true, V>(window, load);
+        access.store(y + to + c, best.value);
+        for (int64_t i = 0, n = std::min<int64_t>(simd::kLanes<V>, channels - c); i < n; i++)
+          indices[to + c + i] = index_of<Index>(best.where[i], corner + p.w.first[ow], offsets);
+      });
+    }
   }
 }
 

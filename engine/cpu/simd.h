@@ -1,6 +1,8 @@
 // Vectors of floats and doubles as wide as the machine's, and glibc's vector mathematics (libmvec) on them.
 #pragma once
 
+#include <immintrin.h>
+
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -70,6 +72,18 @@ template <class V>
 inline V min(V a, V b) {
   return (a < b) | (a != a) ? a : b;
 }
+
+// The smaller and the greater of two in one instruction; of a NaN and a number, the second argument.
+// With all lanes masked in, because GCC 12 takes the plain intrinsics' unused operand for an uninitialised value.
+#if defined(__AVX512F__)
+inline vf lesser(vf a, vf b) { return (vf)_mm512_maskz_min_ps(__mmask16(-1), (__m512)a, (__m512)b); }
+inline vf greater(vf a, vf b) { return (vf)_mm512_maskz_max_ps(__mmask16(-1), (__m512)a, (__m512)b); }
+inline vd greater(vd a, vd b) { return (vd)_mm512_maskz_max_pd(__mmask8(-1), (__m512d)a, (__m512d)b); }
+#else
+inline vf lesser(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
+inline vf greater(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
+inline vd greater(vd a, vd b) { return (vd)_mm256_max_pd((__m256d)a, (__m256d)b); }
+#endif
 
 #if defined(__AVX512F__)
 #define LAMPAS_VF(name) _ZGVeN16v_##name##f

@@ -19,6 +19,12 @@ namespace lampas {
 namespace {
 
 void elementwise_loop(Ew op, DType compute, Loop& loop, const EwParams& params) {
+  bool brief = compute == DType::Float32 && cpu::kernel(op, DType::BFloat16);
+  for (int i = 0; i < loop.count; i++) brief &= loop.args[i].dtype == DType::BFloat16;
+  if (brief) {
+    compute = DType::BFloat16;
+    std::fill_n(loop.types, loop.count, compute);
+  }
   cpu::run(loop, cpu::kernel(op, compute), params);
 }
 

@@ -1,44 +1,106 @@
-// Runs of 16-bit floats as float32 and back, for kernels that compute in float32.
+// 16-bit floats as float32 and back, for kernels that compute in float32.
 #pragma once
 
-#include <bit>
-#include <cstdint>
-#include <type_traits>
-#if defined(__F16C__)
 #include <immintrin.h>
-#endif
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 #include "core/dtype.h"
+#include "cpu/lanes.h"
 
 namespace lampas::cpu {
 
-inline void widen_run(const BFloat16* x, int64_t n, float* y) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; i++) y[i] = std::bit_cast<float>(uint32_t(x[i].bits) << 16);
+template <class T>
+inline constexpr bool k16BitFloat = std::is_same_v<T, BFloat16> || std::is_same_v<T, Half>;
+
+// ---- vectors -------------------------------------------------------------------------------------------------------
+
+typedef uint16_t Bits16 __attribute__((vector_size(simd::kBytes / 2)));
+typedef uint32_t Bits32 __attribute__((vector_size(simd::kBytes)));
+
+// Not __builtin_convertvector where AVX-512 is there: GCC 12 takes it apart into halves.
+template <class T>
+inline simd::vf widen(Bits16 x) {
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<T, BFloat16>)
+    return (simd::vf)((Bits32)_mm512_maskz_cvtepu16_epi32(__mmask16(-1), (__m256i)x) << 16);
+  else
+    return (simd::vf)_mm512_maskz_cvtph_ps(__mmask16(-1), (__m256i)x);
+#else
+  if constexpr (std::is_same_v<T, BFloat16>)
+    return (simd::vf)((Bits32)_mm256_cvtepu16_epi32((__m128i)x) << 16);
+  else
+    return (simd::vf)_mm256_cvtph_ps((__m128i)x);
+#endif
 }
-inline void narrow_run(const float* x, int64_t n, BFloat16* y) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; i++) {
-    const uint32_t u = std::bit_cast<uint32_t>(x[i]), rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
-    y[i].bits = uint16_t((u & 0x7fffffffu) > 0x7f800000u ? 0x7fc0u : rounded);
+template <class T>
+inline Bits16 narrow(simd::vf x) {
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    const Bits32 u = (Bits32)x, high = u >> 16, rounded = (u + 0x7fff + (high & 1)) >> 16;
+    const Bits32 result = x == x ? rounded : (high & 0x8000) | 0x7fc0;
+#if defined(__AVX512F__)
+    return (Bits16)_mm512_maskz_cvtepi32_epi16(__mmask16(-1), (__m512i)result);
+#else
+    return __builtin_convertvector(result, Bits16);
+#endif
+  } else {
+#if defined(__AVX512F__)
+    return (Bits16)_mm512_maskz_cvtps_ph(__mmask16(-1), (__m512)x, _MM_FROUND_TO_NEAREST_INT);
+#else
+    return (Bits16)_mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT);
+#endif
   }
 }
-inline void widen_run(const Half* x, int64_t n, float* y) {
+
+// Accesses as for_vectors gives them, for 16-bit floats: loaded as float32, rounded where they are stored. What
+// belongs to them in float32 is loaded as it is.
+template <class T>
+struct Whole16 {
+  simd::vf load(const float* p) const { return simd::load<simd::vf>(p); }
+  simd::vf load(const T* p) const { return widen<T>(simd::load<Bits16>(p)); }
+  void store(T* p, simd::vf v) const { simd::store(p, narrow<T>(v)); }
+};
+template <class T>
+struct Lanes16 {
+  int n;
+  simd::vf load(const float* p) const { return gemm_detail::Lanes<float>(n).load(p); }
+  simd::vf load(const T* p) const {
+    Bits16 x{};
+    std::memcpy(&x, p, n * sizeof(T));
+    return widen<T>(x);
+  }
+  void store(T* p, simd::vf v) const {
+    const Bits16 x = narrow<T>(v);
+    std::memcpy(static_cast<void*>(p), &x, n * sizeof(T));
+  }
+};
+// Calls f(i, access) for the vectors of [begin, end), in the compute type.
+template <class T, class F>
+inline void for_wide(int64_t begin, int64_t end, F&& f) {
+  if constexpr (k16BitFloat<T>) {
+    constexpr int W = simd::kLanes<simd::vf>;
+    int64_t i = begin;
+    for (; i + W <= end; i += W) f(i, Whole16<T>{});
+    if (i < end) f(i, Lanes16<T>{int(end - i)});
+  } else {
+    for_vectors<T>(begin, end, f);
+  }
+}
+
+// ---- runs ----------------------------------------------------------------------------------------------------------
+
+template <class T>
+inline void widen_run(const T* x, int64_t n, float* y) {
+  constexpr int W = simd::kLanes<simd::vf>;
   int64_t i = 0;
-#if defined(__F16C__)
-  for (; i + 8 <= n; i += 8)
-    _mm256_storeu_ps(y + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i))));
-#endif
+  for (; i + W <= n; i += W) simd::store(y + i, widen<T>(simd::load<Bits16>(x + i)));
   for (; i < n; i++) y[i] = float(x[i]);
 }
-inline void narrow_run(const float* x, int64_t n, Half* y) {
-  int64_t i = 0;
-#if defined(__F16C__)
-  for (; i + 8 <= n; i += 8)
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i),
-                     _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
-#endif
-  for (; i < n; i++) y[i] = Half(x[i]);
+template <class T>
+inline void narrow_run(const float* x, int64_t n, T* y) {
+  for_wide<T>(0, n, [&](int64_t i, const auto& access) { access.store(y + i, access.load(x + i)); });
 }
 
 // A run in the compute type: where it lies if it is that already, else converted into `buffer`.
