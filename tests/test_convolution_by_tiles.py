@@ -89,3 +89,49 @@ def test_weights_written_in_place_are_seen() -> None:
     np.testing.assert_array_equal(F.conv2d(x, w, padding=1).numpy(), (first * 2).numpy())
     w.numpy()[:] = 0
     assert not F.conv2d(x, w, padding=1).any()
+
+
+def in_bfloat16(x: np.ndarray, w: np.ndarray, b: np.ndarray, padding: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """The result without gradients, and what double precision gives for the same rounded operands."""
+    rounded = [lampas.tensor(v, dtype=lampas.bfloat16) for v in (x, w, b)]
+    found = F.conv2d(*rounded, padding=padding)
+    assert found.dtype == lampas.bfloat16
+    return found.double().numpy(), F.conv2d(*(v.double() for v in rounded), padding=padding).numpy()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize("shape", [(12, 500, 540, 5, 6), (24, 66, 82, 21, 22)], ids=["few tiles", "many tiles"])
+def test_small_integers_in_bfloat16_are_rounded_once(shape: tuple[int, ...], padding: int, threads: int) -> None:
+    n, c, k, height, width = shape
+    draw = np.random.default_rng(6)
+    x, w, b = draw.integers(-3, 4, (n, c, height, width)), draw.integers(-3, 4, (k, c, 3, 3)), draw.integers(-3, 4, k)
+    before = lampas.get_num_threads()
+    lampas.set_num_threads(threads)
+    try:
+        found, exact = in_bfloat16(x, w, b, padding)
+    finally:
+        lampas.set_num_threads(before)
+    np.testing.assert_array_equal(found, lampas.tensor(exact).bfloat16().double().numpy())
+
+
+@settings(deadline=None, max_examples=15)
+@given(c=st.integers(16, 60), k=st.integers(16, 60), height=st.integers(7, 40), width=st.integers(7, 40))
+def test_bfloat16_like_double_precision(c: int, k: int, height: int, width: int) -> None:
+    n = LARGE // 5 // (9 * 4 * c * k * height * width) + 1
+    x, w, b = operands(n, 2 * c, 2 * k, height, width)
+    found, exact = in_bfloat16(np.maximum(x, 0), w, b)
+    size = np.sqrt((exact**2).mean())
+    assert np.sqrt(((found - exact) ** 2).mean()) < 0.005 * size
+    assert np.abs(found - exact).max() < 0.03 * size
+
+
+def test_training_in_bfloat16_takes_the_direct_algorithm() -> None:
+    x, w, b = operands(24, 64, 64, 24, 24)
+    rounded = [lampas.tensor(v, dtype=lampas.bfloat16) for v in (x, w, b)]
+    exact = F.conv2d(*(v.double() for v in rounded), padding=1)
+    rounded[1].requires_grad_()
+    found = F.conv2d(*rounded, padding=1).detach()
+    # sums in float32, rounded once: never the second number away
+    gap = (found.double() - exact).abs() / exact.abs().clamp_min(1e-2)
+    assert float(gap.max()) < 2**-8

@@ -9,6 +9,7 @@
 #include "core/allocator.h"
 #include "core/threads.h"
 #include "cpu/convolution_columns.h"
+#include "cpu/widen.h"
 #include "cpu/winograd.h"
 
 namespace lampas::cpu {
@@ -250,9 +251,6 @@ std::shared_ptr<const Primitive> primitive(const ConvShape& s, Pass pass, DType 
 
 // ---- the passes of an ordinary convolution -------------------------------------------------------------------------
 
-template <class T>
-inline constexpr bool k16Bits = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
-
 // Operands in float32, for 16-bit floats this processor has no convolution for.
 template <class T>
 class AsFloat {
@@ -296,7 +294,10 @@ std::shared_ptr<const Primitive> find(const ConvShape& s, Pass pass, bool bias =
 
 template <class T>
 bool winograd_takes(const ConvShape& s) {
-  return std::is_same_v<T, float> && winograd_pays(s);
+  if constexpr (kWinograd<T>)
+    return winograd_pays<T>(s);
+  else
+    return false;
 }
 
 template <class T>
@@ -304,7 +305,7 @@ void forward(const ConvShape& s, Activation<const T> x, const T* w, WeightVersio
              Activation<T> y) {
   const Extents e(s);
   if (winograd_takes<T>(s)) {
-    if constexpr (std::is_same_v<T, float>) {
+    if constexpr (kWinograd<T>) {
       Reading<T> in(x, Order::ChannelsLast, s.batch, s.in_channels, e.in_space);
       Writing<T> out(y, Order::ChannelsLast, s.batch, s.out_channels, e.out_space);
       winograd_forward(s, in.data(), w, version, bias, relu, out.data());
@@ -322,7 +323,7 @@ void forward(const ConvShape& s, Activation<const T> x, const T* w, WeightVersio
     // Not oneDNN's own fused ReLU: it turns NaN into 0.
     add_bias<T>(s.batch, s.out_channels, e.out_space, {out.data(), Order::ChannelsLast}, nullptr, relu);
     out.finish();
-  } else if constexpr (k16Bits<T>) {
+  } else if constexpr (k16BitFloat<T>) {
     AsFloat<T> xf(x.data, e.in), wf(w, e.weights), bf(bias, s.out_channels), yf(y.data, e.out, false);
     forward<float>(s, {xf.data(), x.order}, wf.data(), {}, bf.nullable(), relu, {yf.data(), y.order});
     yf.write_to(y.data);
@@ -339,7 +340,7 @@ template <class T>
 void backward_data(const ConvShape& s, Activation<const T> gy, const T* w, WeightVersion version, Activation<T> gx) {
   const Extents e(s);
   if (winograd_takes<T>(s)) {
-    if constexpr (std::is_same_v<T, float>) {
+    if constexpr (kWinograd<T>) {
       Reading<T> out(gy, Order::ChannelsLast, s.batch, s.out_channels, e.out_space);
       Writing<T> in(gx, Order::ChannelsLast, s.batch, s.in_channels, e.in_space);
       winograd_backward_data(s, out.data(), w, version, in.data());
@@ -354,7 +355,7 @@ void backward_data(const ConvShape& s, Activation<const T> gy, const T* w, Weigh
                          {DNNL_ARG_WEIGHTS, &l[kWeights], packed.data()},
                          {DNNL_ARG_DIFF_SRC, &l[kSource], in.data()}});
     in.finish();
-  } else if constexpr (k16Bits<T>) {
+  } else if constexpr (k16BitFloat<T>) {
     AsFloat<T> yf(gy.data, e.out), wf(w, e.weights), xf(gx.data, e.in, false);
     backward_data<float>(s, {yf.data(), gy.order}, wf.data(), {}, {xf.data(), gx.order});
     xf.write_to(gx.data);
@@ -369,7 +370,7 @@ void backward_data(const ConvShape& s, Activation<const T> gy, const T* w, Weigh
 template <class T>
 void backward_weights(const ConvShape& s, Activation<const T> x, Activation<const T> gy, T* gw, T* gbias) {
   const Extents e(s);
-  if (winograd_takes<T>(s)) {
+  if (std::is_same_v<T, float> && winograd_takes<T>(s)) {
     if constexpr (std::is_same_v<T, float>) {
       Reading<T> in(x, Order::ChannelsLast, s.batch, s.in_channels, e.in_space);
       Reading<T> out(gy, Order::ChannelsLast, s.batch, s.out_channels, e.out_space);
@@ -387,7 +388,7 @@ void backward_weights(const ConvShape& s, Activation<const T> x, Activation<cons
                          {DNNL_ARG_DIFF_WEIGHTS, &l[kWeights], target},
                          {DNNL_ARG_DIFF_BIAS, &l[kBias], gbias}});
     if (!direct) onednn::reorder(l[kWeights], target, l[kPlainWeights], gw);
-  } else if constexpr (k16Bits<T>) {
+  } else if constexpr (k16BitFloat<T>) {
     AsFloat<T> xf(x.data, e.in), yf(gy.data, e.out), wf(gw, e.weights, false), bf(gbias, s.out_channels, false);
     backward_weights<float>(s, {xf.data(), x.order}, {yf.data(), gy.order}, wf.data(), gbias ? bf.data() : nullptr);
     wf.write_to(gw);
@@ -447,7 +448,7 @@ template <class T>
 Order conv_preferred_order(const ConvShape& s) {
   if (empty(s)) return Order::Plain;
   const ConvShape o = ordinary(s);
-  if (k16Bits<T> || winograd_takes<T>(o)) return Order::ChannelsLast;
+  if (k16BitFloat<T> || winograd_takes<T>(o)) return Order::ChannelsLast;
   return find<T>(o, s.transposed ? Pass::BackwardData : Pass::Forward) ? Order::ChannelsLast : Order::Plain;
 }
 

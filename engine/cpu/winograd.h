@@ -8,14 +8,25 @@
 
 namespace lampas::cpu {
 
-// Whether this ordinary convolution of float32 is one, and large enough. The passes below then take its activations
-// channels-last and its weights plain.
+// The types it is there for.
+template <class T>
+inline constexpr bool kWinograd = std::is_same_v<T, float>;
+#if defined(__AVX512BF16__)
+template <>
+inline constexpr bool kWinograd<BFloat16> = true;
+#endif
+
+// Whether this ordinary convolution is one, large enough, and faster so on this processor. The passes below then take
+// its activations channels-last and its weights plain.
+template <class T>
 bool winograd_pays(const ConvShape& s);
 
 // y = conv(x, w) + bias (may be null), then max(y, 0) if relu.
-void winograd_forward(const ConvShape& s, const float* x, const float* w, WeightVersion version, const float* bias,
-                      bool relu, float* y);
-void winograd_backward_data(const ConvShape& s, const float* gy, const float* w, WeightVersion version, float* gx);
+template <class T>
+void winograd_forward(const ConvShape& s, const T* x, const T* w, WeightVersion version, const T* bias, bool relu,
+                      T* y);
+template <class T>
+void winograd_backward_data(const ConvShape& s, const T* gy, const T* w, WeightVersion version, T* gx);
 // gbias may be null.
 void winograd_backward_weights(const ConvShape& s, const float* x, const float* gy, float* gw, float* gbias);
 

@@ -1,0 +1,244 @@
+// The transforms of Winograd's minimal filtering, and the tiles of an image that they work on: what both files of it
+// share.
+#pragma once
+
+#include <algorithm>
+
+#include "core/allocator.h"
+#include "core/threads.h"
+#include "cpu/panels.h"
+#include "cpu/widen.h"
+#include "cpu/winograd.h"
+
+namespace lampas::cpu::winograd {
+
+using V = simd::vf;
+constexpr int L = simd::kLanes<V>;
+constexpr int kPanel = Panels<float>::kColumns;
+constexpr int64_t kChunk = 16;  // channels whose kernels are transformed at a time
+
+// ---- the transforms, in float32 -------------------------------------------------------------------------------------
+
+// One dimension of B' d B.
+inline void input_step(V& a, V& b, V& c, V& d) {
+  const V e = b + c;
+  a -= c;
+  c -= b;
+  d = b - d;
+  b = e;
+}
+inline void transform_input(V (&d)[4][4]) {
+  for (int j = 0; j < 4; j++) input_step(d[0][j], d[1][j], d[2][j], d[3][j]);
+  for (int i = 0; i < 4; i++) input_step(d[i][0], d[i][1], d[i][2], d[i][3]);
+}
+
+// Row `i` of B' d B alone.
+template <int i>
+inline void transform_input_row(const V (&d)[4][4], V (&r)[4]) {
+  for (int j = 0; j < 4; j++)
+    r[j] = i == 0 ? d[0][j] - d[2][j] : i == 1 ? d[1][j] + d[2][j] : i == 2 ? d[2][j] - d[1][j] : d[1][j] - d[3][j];
+  input_step(r[0], r[1], r[2], r[3]);
+}
+
+// A' m A.
+inline void transform_output(const V (&m)[4][4], V (&y)[2][2]) {
+  V s[2][4];
+  for (int j = 0; j < 4; j++) {
+    s[0][j] = m[0][j] + m[1][j] + m[2][j];
+    s[1][j] = m[1][j] - m[2][j] - m[3][j];
+  }
+  for (int i = 0; i < 2; i++) {
+    y[i][0] = s[i][0] + s[i][1] + s[i][2];
+    y[i][1] = s[i][1] - s[i][2] - s[i][3];
+  }
+}
+
+// Row `i` of A dy A' alone.
+template <int i>
+inline void transform_gradient_row(const V (&y)[2][2], V (&z)[4]) {
+  V r[2];
+  for (int j = 0; j < 2; j++)
+    r[j] = i == 0 ? y[0][j] : i == 1 ? y[0][j] + y[1][j] : i == 2 ? y[0][j] - y[1][j] : -y[1][j];
+  z[0] = r[0];
+  z[1] = r[0] + r[1];
+  z[2] = r[0] - r[1];
+  z[3] = -r[1];
+}
+
+// G g G', the kernel's rows three apart.
+inline void transform_kernel(const V (&g)[9], V (&u)[16]) {
+  V r[4][3];
+  for (int j = 0; j < 3; j++) {
+    const V outer = (g[j] + g[6 + j]) * 0.5f, inner = g[3 + j] * 0.5f;
+    r[0][j] = g[j];
+    r[1][j] = outer + inner;
+    r[2][j] = outer - inner;
+    r[3][j] = g[6 + j];
+  }
+  for (int i = 0; i < 4; i++) {
+    const V outer = (r[i][0] + r[i][2]) * 0.5f, inner = r[i][1] * 0.5f;
+    u[4 * i] = r[i][0];
+    u[4 * i + 1] = outer + inner;
+    u[4 * i + 2] = outer - inner;
+    u[4 * i + 3] = r[i][2];
+  }
+}
+
+// G' s G.
+inline void transform_kernel_gradient(const V (&s)[16], V (&g)[9]) {
+  V r[3][4];
+  for (int j = 0; j < 4; j++) {
+    const V sum = (s[4 + j] + s[8 + j]) * 0.5f;
+    r[0][j] = s[j] + sum;
+    r[1][j] = (s[4 + j] - s[8 + j]) * 0.5f;
+    r[2][j] = sum + s[12 + j];
+  }
+  for (int i = 0; i < 3; i++) {
+    const V sum = (r[i][1] + r[i][2]) * 0.5f;
+    g[3 * i] = r[i][0] + sum;
+    g[3 * i + 1] = (r[i][1] - r[i][2]) * 0.5f;
+    g[3 * i + 2] = sum + r[i][3];
+  }
+}
+
+// ---- tiles ----------------------------------------------------------------------------------------------------------
+
+// An image's extents and how far its tiles begin outside it.
+struct Image {
+  int64_t height, width, channels;
+};
+struct Tiles {
+  int64_t batch, rows, columns, pad_y, pad_x;
+  Image in, out;
+  int64_t count() const { return batch * rows * columns; }
+};
+
+inline Tiles tiles_of(const ConvShape& s) {
+  Tiles t;
+  t.batch = s.batch;
+  t.rows = (s.out[0] + 1) / 2;
+  t.columns = (s.out[1] + 1) / 2;
+  t.pad_y = s.pad_l[0];
+  t.pad_x = s.pad_l[1];
+  t.in = {s.in[0], s.in[1], s.in_channels};
+  t.out = {s.out[0], s.out[1], s.out_channels};
+  return t;
+}
+// The convolution that takes the gradient of the result to that of the input.
+inline Tiles tiles_backward(const ConvShape& s) {
+  Tiles t;
+  t.batch = s.batch;
+  t.rows = (s.in[0] + 1) / 2;
+  t.columns = (s.in[1] + 1) / 2;
+  t.pad_y = 2 - s.pad_l[0];
+  t.pad_x = 2 - s.pad_l[1];
+  t.in = {s.out[0], s.out[1], s.out_channels};
+  t.out = {s.in[0], s.in[1], s.in_channels};
+  return t;
+}
+
+// Where the pixels of a tile lie, Side x Side; those outside the image are `outside`.
+template <int Side, class T>
+struct Patch {
+  T* pixel[Side][Side];
+  Patch(T* image, const Image& size, int64_t n, int64_t y0, int64_t x0, T* outside) {
+    for (int i = 0; i < Side; i++)
+      for (int j = 0; j < Side; j++) {
+        const int64_t y = y0 + i, x = x0 + j;
+        const bool inside = uint64_t(y) < uint64_t(size.height) && uint64_t(x) < uint64_t(size.width);
+        pixel[i][j] = inside ? image + ((n * size.height + y) * size.width + x) * size.channels : outside;
+      }
+  }
+  template <class Access>
+  void load(int64_t c, const Access& access, V (&v)[Side][Side]) const {
+    for (int i = 0; i < Side; i++)
+      for (int j = 0; j < Side; j++) v[i][j] = access.load(pixel[i][j] + c);
+  }
+};
+
+// Calls f(number in the block, image, row, column) for tiles [begin, end).
+template <class F>
+void for_tiles(const Tiles& t, int64_t begin, int64_t end, F&& f) {
+  int64_t n = begin / (t.rows * t.columns), rest = begin % (t.rows * t.columns);
+  int64_t row = rest / t.columns, column = rest % t.columns;
+  for (int64_t i = 0; i < end - begin; i++) {
+    f(i, n, row, column);
+    if (++column == t.columns) {
+      column = 0;
+      if (++row == t.rows) row = 0, n++;
+    }
+  }
+}
+
+// The distance between matrices that are written side by side: no power of two, whose cache lines would share a set.
+inline int64_t apart(int64_t elements) { return (elements + 15) / 16 * 16 + 16; }
+
+constexpr int64_t kBlockBytes = 448 << 10;  // of transformed tiles at a time: half of the second-level cache
+
+inline int64_t block_tiles(const Tiles& t, int64_t bytes_per_tile, int64_t threads) {
+  constexpr int R = gemm_detail::kTileRows;
+  const int64_t fitting = std::max<int64_t>(2 * R, kBlockBytes / bytes_per_tile / R * R);
+  const int64_t share = (t.count() + threads - 1) / threads;
+  return std::min(fitting, (share + R - 1) / R * R);
+}
+
+template <class T>
+class Zeros {
+ public:
+  explicit Zeros(int64_t n) : memory_(n * sizeof(T)) { std::fill_n(data(), n, T(0.0f)); }
+  T* data() const { return memory_.as<T>(); }
+
+ private:
+  Scratch memory_;
+};
+
+// Stores by the processor's own rounding, which takes subnormal numbers for 0, as its products do.
+template <class T>
+inline void round_to(const auto& access, T* to, V v) {
+#if defined(__AVX512BF16__)
+  if constexpr (std::is_same_v<decltype(access), const Whole16<BFloat16>&>)
+    return simd::store(to, _mm512_cvtneps_pbh((__m512)v));
+#endif
+  access.store(to, v);
+}
+
+// ---- images as 16 matrices [tiles, channels] ------------------------------------------------------------------------
+
+// B' d B of tiles [begin, end): row i of matrix f at v + f * step + i * channels.
+template <class T>
+void transform_inputs(const Tiles& t, int64_t begin, int64_t end, const T* x, const T* outside, T* v, int64_t step) {
+  const int64_t C = t.in.channels;
+  for_tiles(t, begin, end, [&](int64_t i, int64_t n, int64_t row, int64_t column) {
+    const Patch<4, const T> patch(x, t.in, n, 2 * row - t.pad_y, 2 * column - t.pad_x, outside);
+    for_wide<T>(0, C, [&](int64_t c, const auto& access) {
+      V d[4][4];
+      patch.load(c, access, d);
+      transform_input(d);
+#pragma GCC unroll 16
+      for (int f = 0; f < 16; f++) round_to(access, v + f * step + i * C + c, d[f / 4][f % 4]);
+    });
+  });
+}
+
+// The 16 matrices of all tiles, made by all threads.
+template <class T>
+class Inputs {
+ public:
+  Inputs(const Tiles& t, const T* x)
+      : step_(apart(t.count() * t.in.channels)), memory_(16 * step_ * sizeof(T)) {
+    const Zeros<T> outside(t.in.channels);
+    parallel_for(0, t.count(), 4, [&](int64_t begin, int64_t end) {
+      transform_inputs(t, begin, end, x, outside.data(), memory_.template as<T>() + begin * t.in.channels, step_);
+    });
+  }
+  const T* operator[](int f) const { return memory_.template as<T>() + f * step_; }
+
+ private:
+  int64_t step_;
+  Scratch memory_;
+};
+
+// Where each thread had better take channels of the result than tiles.
+inline bool few(const Tiles& t) { return t.count() <= 128; }
+
+}  // namespace lampas::cpu::winograd
