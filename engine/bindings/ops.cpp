@@ -319,7 +319,7 @@ PyObject* op_doc(PyObject* self, void*) {
   for (const auto& overload : o->group->overloads) doc += overload->signature.text + "\n";
   for (const auto& overload : o->group->overloads)
     if (overload->op->doc && *overload->op->doc) {
-      doc += "\n" + std::string(overload->op->doc) + "\n";
+      doc.append("\n").append(overload->op->doc).append("\n");
       break;
     }
   return PyUnicode_FromString(doc.c_str());

@@ -93,8 +93,7 @@ struct Kernels {
           transform_kernel(g, t);
           for (int f = 0; f < 16; f++) rows[f][r] = t[f];
         }
-        for (int f = 0; f < 16; f++)
-          MatricesOf<T>::store(target + f * step + (d0 + d) * kPanel + kRows * j, rows[f]);
+        for (int f = 0; f < 16; f++) MatricesOf<T>::store(target + f * step + (d0 + d) * kPanel + kRows * j, rows[f]);
       }
   }
 };
@@ -247,9 +246,9 @@ void winograd_backward_data(const ConvShape& s, const T* gy, const T* w, WeightV
   convolve<T>(tiles_backward(s), gy, {w, version, s.out_channels, s.in_channels, true}, {gx, nullptr, false});
 }
 
-#define LAMPAS_WINOGRAD(T)                                                                                            \
-  template bool winograd_pays<T>(const ConvShape&);                                                                   \
-  template void winograd_forward<T>(const ConvShape&, const T*, const T*, WeightVersion, const T*, bool, T*);         \
+#define LAMPAS_WINOGRAD(T)                                                                                    \
+  template bool winograd_pays<T>(const ConvShape&);                                                           \
+  template void winograd_forward<T>(const ConvShape&, const T*, const T*, WeightVersion, const T*, bool, T*); \
   template void winograd_backward_data<T>(const ConvShape&, const T*, const T*, WeightVersion, T*);
 LAMPAS_WINOGRAD(float)
 #if defined(__AVX512BF16__)

@@ -224,8 +224,7 @@ void transform_inputs(const Tiles& t, int64_t begin, int64_t end, const T* x, co
 template <class T>
 class Inputs {
  public:
-  Inputs(const Tiles& t, const T* x)
-      : step_(apart(t.count() * t.in.channels)), memory_(16 * step_ * sizeof(T)) {
+  Inputs(const Tiles& t, const T* x) : step_(apart(t.count() * t.in.channels)), memory_(16 * step_ * sizeof(T)) {
     const Zeros<T> outside(t.in.channels);
     parallel_for(0, t.count(), 4, [&](int64_t begin, int64_t end) {
       transform_inputs(t, begin, end, x, outside.data(), memory_.template as<T>() + begin * t.in.channels, step_);
