@@ -266,7 +266,10 @@ class AsFloat {
   template <class From, class To>
   void convert_range(const From* from, To* to) const {
     parallel_for(0, n_, kGrain, [&](int64_t b, int64_t e) {
-      for (int64_t i = b; i < e; i++) to[i] = To(float(from[i]));
+      if constexpr (std::is_same_v<To, float>)
+        widen_run(from + b, e - b, to + b);
+      else
+        narrow_run(from + b, e - b, to + b);
     });
   }
   const T* source_;

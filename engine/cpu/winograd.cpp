@@ -60,7 +60,7 @@ struct Kernels {
   int64_t depth() const { return turned ? out_channels : in_channels; }
   int64_t columns() const { return turned ? in_channels : out_channels; }
   int64_t panels() const { return Matrices<T>::count(columns()); }
-  static constexpr int64_t kTapsBytes = 2 * kChunk * 9 * kPanel * sizeof(float);
+  static constexpr int64_t kTapsBytes = (std::is_same_v<T, float> ? 1 : 2) * kChunk * 9 * kPanel * sizeof(float);
 
   // Rows [d0, d0 + kChunk) of one panel of the 16 matrices, which lie `step` apart from `target` on. `taps` has room
   // for kTapsBytes.
@@ -209,7 +209,9 @@ constexpr bool kSmall = 16 * sizeof(T) < 9 * sizeof(float);
 
 template <class T>
 void convolve(const Tiles& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
-  (few(t) && !kSmall<T> ? convolve_by_panels<T> : convolve_by_tiles<T>)(t, x, kernels, target);
+  if constexpr (!kSmall<T>)
+    if (few(t)) return convolve_by_panels(t, x, kernels, target);
+  convolve_by_tiles(t, x, kernels, target);
 }
 
 }  // namespace
