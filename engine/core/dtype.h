@@ -51,6 +51,9 @@ struct Half {
 #endif
 };
 
+template <class T>
+inline constexpr bool k16BitFloat = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+
 using complex64 = std::complex<float>;
 using complex128 = std::complex<double>;
 

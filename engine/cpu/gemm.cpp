@@ -450,7 +450,7 @@ void gemm(const Gemm<T>& g) {
   if (g.k <= 0) return no_depth(g);
   if constexpr (std::is_floating_point_v<T>)
     product<T>({g.m, g.n, g.k, g.a, g.a_row, g.a_col, g.b, g.b_row, g.b_col, g.c, g.ldc, g.alpha, g.beta, g.bias});
-  else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+  else if constexpr (k16BitFloat<T>)
     product16(g);
   else
     product_exact(g);

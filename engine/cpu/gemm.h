@@ -11,7 +11,7 @@ namespace lampas::cpu {
 
 // 16-bit floats are scaled and accumulated in float32.
 template <class T>
-using GemmScale = std::conditional_t<std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>, float, T>;
+using GemmScale = std::conditional_t<k16BitFloat<T>, float, T>;
 
 // A and B have arbitrary element strides (a transposed operand needs no copy); the rows of C are contiguous.
 template <class T>

@@ -48,7 +48,7 @@ template <class T>
 T add(T a, T b) {
   if constexpr (std::is_same_v<T, bool>)
     return a || b;
-  else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+  else if constexpr (k16BitFloat<T>)
     return T(float(a) + float(b));
   else
     return T(a + b);
@@ -57,7 +57,7 @@ template <class T>
 T multiply(T a, T b) {
   if constexpr (std::is_same_v<T, bool>)
     return a && b;
-  else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
+  else if constexpr (k16BitFloat<T>)
     return T(float(a) * float(b));
   else
     return T(a * b);

@@ -12,9 +12,6 @@
 
 namespace lampas::cpu {
 
-template <class T>
-inline constexpr bool k16BitFloat = std::is_same_v<T, BFloat16> || std::is_same_v<T, Half>;
-
 // ---- vectors -------------------------------------------------------------------------------------------------------
 
 typedef uint16_t Bits16 __attribute__((vector_size(simd::kBytes / 2)));
