@@ -48,6 +48,12 @@ Tensor sum_of(const Tensor& a, const Tensor& b) {
   return add(a, b);
 }
 
+// Whether nobody else sees this gradient or its memory, which may then be written over.
+bool held_once(const Tensor& gradient) {
+  return !mode.grad && !is_sparse(gradient) && gradient->count() == 1 && !gradient->base.defined() &&
+         gradient->storage->count() == 1 && gradient.is_contiguous() && !gradient->storage->free_foreign;
+}
+
 // Gradients asked for by autograd.grad, taken as they pass.
 struct Capture {
   Node* node;
@@ -145,10 +151,7 @@ class Pass {
     if (!slot.defined()) {
       slot = g;
     } else if (g.defined()) {
-      bool private_slot = !mode.grad && !is_sparse(slot) && !is_sparse(g) && slot->count() == 1 &&
-                          !slot->base.defined() && slot->storage->count() == 1 && slot.is_contiguous() &&
-                          same(slot.sizes(), g.sizes()) && slot.dtype() == g.dtype() && !slot->storage->free_foreign;
-      if (private_slot)
+      if (held_once(slot) && !is_sparse(g) && same(slot.sizes(), g.sizes()) && slot.dtype() == g.dtype())
         add_in_place(slot, g);
       else
         slot = sum_of(slot, g);
@@ -320,6 +323,8 @@ class Pass {
 };
 
 }  // namespace
+
+bool Back::may_overwrite(int i) const { return (!node.hooks || node.hooks->after.empty()) && held_once(grads[i]); }
 
 std::vector<Tensor> run_backward(const BackwardArgs& args) { return Pass(args).run(); }
 

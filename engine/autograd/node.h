@@ -93,6 +93,8 @@ struct Back {
     const Node* n = node.edges[i].node.get();
     return n && (pass == 0 || (n->pass == pass && n->needed));
   }
+  // Whether nobody else sees this gradient: then its memory may take the result.
+  bool may_overwrite(int i) const;
   Tensor saved(int i) const;
   // Stores make() as input i's gradient, if anyone wants it.
   template <class F>

@@ -119,7 +119,7 @@ void row_norm_backward(int64_t rows, int64_t n, const T* gy, const T* x, const N
         if (!gx) continue;
         const double s = double(scale);
         const C d = mean ? C(-sum / double(n) * s) : C(0), b = C(-product / double(n) * s * s * s);
-        C* __restrict out = write_place(gx + r * n, buffer + 2 * n);
+        C* out = write_place(gx + r * n, buffer + 2 * n);  // gx may be gy
 #pragma omp simd
         for (int64_t i = 0; i < n; i++) out[i] = g[i] * w[i] * scale + (v[i] - m) * b + d;
         narrow_back(out, n, gx + r * n);

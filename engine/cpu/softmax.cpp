@@ -255,7 +255,7 @@ void run(const SoftmaxCall& c) {
   const ConvertFn in = converter(c.in_type, dtype_of<T>), out = converter(dtype_of<T>, c.out_type);
   const int64_t in_size = int64_t(item_size(c.in_type)), out_size = int64_t(item_size(c.out_type));
   const int64_t slice = c.n * c.inner;
-  const bool stream = direct_out && size_t(c.outer * slice) * sizeof(T) > kStreamed;
+  const bool stream = direct_out && c.out != c.in && size_t(c.outer * slice) * sizeof(T) > kStreamed;
   const char* x = static_cast<const char*>(c.in);
   const char* y = static_cast<const char*>(c.y);
   char* result = static_cast<char*>(c.out);

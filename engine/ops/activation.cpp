@@ -76,4 +76,10 @@ Laid empty_laid(Ints sizes, DType dtype, Device device, Order order, bool by_str
   return y;
 }
 
+Laid gradient_laid(const Laid& x, const Laid& gy, bool may_overwrite) {
+  const Tensor &t = x.tensor, &g = gy.tensor;
+  if (may_overwrite && gy.by_strides == x.by_strides && g.dtype() == t.dtype()) return gy;
+  return empty_laid(t.sizes(), t.dtype(), t.device(), x.order, x.by_strides);
+}
+
 }  // namespace lampas

@@ -31,5 +31,7 @@ Laid laid(const Tensor& t);
 Laid laid_in(const Tensor& t, Order order);
 // A new activation in that order, which the user sees if `by_strides`.
 Laid empty_laid(Ints sizes, DType dtype, Device device, Order order, bool by_strides);
+// Where the gradient of x is written: over gy, that of a result like x in its order, if nobody else will look at it.
+Laid gradient_laid(const Laid& x, const Laid& gy, bool may_overwrite);
 
 }  // namespace lampas

@@ -39,9 +39,9 @@ Operand conj_term(T t, Tensor& keep) {
   keep = conj(t.tensor);
   return keep;
 }
-Tensor times_conj(G g, T t) {
+Tensor times_conj(G g, T t, const Out& out = {}) {
   Tensor keep;
-  return mul(g, conj_term(t, keep));
+  return mul(g, conj_term(t, keep), out);
 }
 // Where both sides are equal the gradient is shared.
 Tensor masked_share(G g, T a, T b, Ew wins) {
@@ -214,8 +214,20 @@ struct Backward {
     if (!g.defined()) return;
     Term a{back.saved(0), a_number}, b{back.saved(1), b_number};
     Tensor y = back.saved(2);
+    if (row->kernel == Ew::Mul) return product(back, g, a, b);
     back.set(0, [&] { return reduce_gradient(row->grad_a(g, a, b, y, alpha), a_sizes, a_type); });
     back.set(1, [&] { return reduce_gradient(row->grad_b(g, a, b, y, alpha), b_sizes, b_type); });
+  }
+
+  // The last gradient is written over the one it is made of.
+  void product(Back& back, G g, T a, T b) const {
+    const bool free = back.may_overwrite(0);
+    const auto times = [&](T t, bool last) {
+      const bool alike = t.tensor.defined() ? t.tensor.dtype() == g.dtype() : t.number.kind() != Scalar::Complex;
+      return times_conj(g, t, free && last && alike ? Out{Out::Into, &g} : Out{});
+    };
+    back.set(0, [&] { return reduce_gradient(times(b, !back.needs(1)), a_sizes, a_type); });
+    back.set(1, [&] { return reduce_gradient(times(a, true), b_sizes, b_type); });
   }
 };
 

@@ -87,12 +87,13 @@ struct BatchNormBackward {
     if (!g.defined()) return;
     Tensor x = b.saved(0), weight = b.saved(1), mean_ = b.saved(2), rstd = b.saved(3);
     if (mode.grad) return composite(b, g, x, weight, mean_, rstd);
+    const bool over = b.may_overwrite(0);
     Laid in = laid(x), gy = laid_in(g, in.order);
     DType stat = stat_type(x.dtype());
     Tensor w = as_stat(weight, x.dtype()), gw, gb;
     Laid gx;
     NormCall call{.type = x.dtype(), .x = in.data(), .gy = gy.data()};
-    if (b.needs(0)) gx = empty_laid(x.sizes(), x.dtype(), x.device(), in.order, in.by_strides), call.gx = gx.data();
+    if (b.needs(0)) gx = gradient_laid(in, gy, over), call.gx = gx.data();
     if (b.needs(1)) gw = empty(mean_.sizes(), stat, x.device()), call.gweight = gw.data();
     if (b.needs(2)) gb = empty(mean_.sizes(), stat, x.device()), call.gbias = gb.data();
     call.weight = address(w);
@@ -210,13 +211,14 @@ struct GroupNormBackward {
     if (!g.defined()) return;
     Tensor x = b.saved(0), weight = b.saved(1), mean_ = b.saved(2), rstd = b.saved(3);
     if (mode.grad) return composite(b, g, x, weight);
+    const bool over = b.may_overwrite(0);
     Laid in = laid(x), gy = laid_in(g, in.order);
     DType stat = stat_type(x.dtype());
     int64_t channels = x.sizes()[1];
     Tensor w = as_stat(weight, x.dtype()), gw, gb;
     Laid gx;
     NormCall call{.type = x.dtype(), .x = in.data(), .gy = gy.data()};
-    if (b.needs(0)) gx = empty_laid(x.sizes(), x.dtype(), x.device(), in.order, in.by_strides), call.gx = gx.data();
+    if (b.needs(0)) gx = gradient_laid(in, gy, over), call.gx = gx.data();
     if (b.needs(1)) gw = zeros(Ints(&channels, 1), stat, x.device()), call.gweight = gw.data();
     if (b.needs(2)) gb = zeros(Ints(&channels, 1), stat, x.device()), call.gbias = gb.data();
     call.weight = address(w);
@@ -328,6 +330,7 @@ struct RowNormBackward {
     if (!g.defined()) return;
     Tensor x = b.saved(0), weight = b.saved(1), mean_ = b.saved(2), rstd = b.saved(3);
     if (mode.grad) return composite(b, g, x, weight);
+    const bool over = b.may_overwrite(0) && g.dtype() == x.dtype();
     Tensor in = contiguous(x), gy = contiguous(g), w = as_stat(weight, x.dtype()), gx, gw, gb;
     DType stat = stat_type(x.dtype());
     Ints shape = x.sizes().last(size_t(trailing));
@@ -339,7 +342,7 @@ struct RowNormBackward {
                   .rstd = rstd.data()};
     call.n = product(shape);
     call.rows = call.n ? x.numel() / call.n : 0;
-    if (b.needs(0)) gx = empty_like(x), call.gx = gx.data();
+    if (b.needs(0)) gx = over ? gy : empty_like(x), call.gx = gx.data();
     if (b.needs(1)) gw = zeros(shape, stat, x.device()), call.gweight = gw.data();
     if (b.node.edge_count > 2 && b.needs(2)) gb = zeros(shape, stat, x.device()), call.gbias = gb.data();
     run(norm_kernels(x).rows_backward, call, x.numel());

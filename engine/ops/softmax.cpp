@@ -14,10 +14,11 @@ void set_shape(SoftmaxCall& call, const Tensor& x, int d) {
 
 Tensor plain(const Tensor& t) { return t.is_contiguous() ? t : contiguous(detach(t)); }
 
-// The gradient of the input, from that of the result and the result.
-Tensor backward(bool log, const Tensor& grad, const Tensor& result, int64_t dim, DType type) {
+// The gradient of the input, from that of the result and the result; written over the former if it may be.
+Tensor backward(bool log, const Tensor& grad, const Tensor& result, int64_t dim, DType type, bool may_overwrite) {
   int d = wrap_dim(dim, result.ndim());
-  Tensor out = empty(result.sizes(), type, result.device());
+  const bool over = may_overwrite && grad.is_contiguous() && grad.dtype() == type && result.dtype() == type;
+  Tensor out = over ? grad : empty(result.sizes(), type, result.device());
   if (!out.is_meta() && out.numel()) {
     Tensor g = plain(grad), y = plain(result);
     if (g.dtype() != y.dtype()) g = to(detach(g), y.dtype());
@@ -60,16 +61,17 @@ Tensor forward(bool log, const char* name, const Tensor& input, int64_t dim, Dty
   if (recording(x))
     record(log ? "LogSoftmaxBackward0" : "SoftmaxBackward0", {&x}, {&y}, {{"result", &y}},
            [log, d, in = x.dtype()](Back& b) {
-             if (b.grad().defined()) b.set(0, [&] { return backward(log, b.grad(), b.saved(0), d, in); });
+             if (b.grad().defined())
+               b.set(0, [&] { return backward(log, b.grad(), b.saved(0), d, in, b.may_overwrite(0)); });
            });
   return y;
 }
 
 Tensor softmax_backward(const Tensor& grad, const Tensor& y, int64_t dim, DType type) {
-  return backward(false, grad, y, dim, type);
+  return backward(false, grad, y, dim, type, false);
 }
 Tensor log_softmax_backward(const Tensor& grad, const Tensor& y, int64_t dim, DType type) {
-  return backward(true, grad, y, dim, type);
+  return backward(true, grad, y, dim, type, false);
 }
 
 }  // namespace

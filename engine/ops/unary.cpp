@@ -160,8 +160,10 @@ auto unary_backward(const UnaryRow& row, const EwParams& p) {
     if (!g.defined()) return;
     b.set(0, [&] {
       Tensor saved = b.saved(0);
-      if (r->fused != Ew::Count && !mode.grad && !is_complex(g.dtype()) && g.dtype() == saved.dtype())
-        return elementwise(r->fused, {g, saved}, g.dtype(), g.dtype(), {}, p);
+      if (r->fused != Ew::Count && !mode.grad && !is_complex(g.dtype()) && g.dtype() == saved.dtype()) {
+        const bool over = g.order() == saved.order() && b.may_overwrite(0);
+        return elementwise(r->fused, {g, saved}, g.dtype(), g.dtype(), over ? Out{Out::Into, &g} : Out{}, p);
+      }
       return r->gradient(g, saved, p);
     });
   };
