@@ -261,12 +261,21 @@ void channel_affine(const ChannelShape& s, const T* x, const NormStat<T>* mean, 
                     const NormStat<T>* shift, bool relu, T* y) {
   using C = NormStat<T>;
   const int64_t times = rows_of_channels(s) ? rows_at_once(s, kRepeat) : 1;
-  const Repeated<C> means(s, mean, times), scales(s, scale, times), shifts(s, shift, times);
+  // 16-bit floats bear a shift that the mean is already in; others would lose digits where it is large.
+  constexpr bool folded = k16BitFloat<T>;
+  std::vector<C> all(folded ? s.channels : 0);
+  if constexpr (folded) {
+    for (int64_t c = 0; c < s.channels; c++) all[c] = (shift ? shift[c] : C(0)) - mean[c] * scale[c];
+    shift = all.data();
+  }
+  const Repeated<C> means(s, mean, folded ? 1 : times), scales(s, scale, times), shifts(s, shift, times);
   each_row(s, [&](int64_t at, int64_t n, int64_t c, bool over_channels) {
     const auto run = [&](auto parameter, auto shifted, auto rectify) {
       for_wide<T>(0, n, [&](int64_t i, const auto& access) {
         const auto of = [&](const C* p) { return parameter(access, p + c, i); };
-        auto v = (access.load(x + at + i) - of(means.data())) * of(scales.data());
+        auto v = access.load(x + at + i);
+        if constexpr (!folded) v -= of(means.data());
+        v *= of(scales.data());
         if constexpr (shifted) v += of(shifts.data());
         if constexpr (rectify) v = v < 0 ? decltype(v){} : v;
         access.store(y + at + i, v);

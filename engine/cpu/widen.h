@@ -35,6 +35,12 @@ inline simd::vf widen(Bits16 x) {
 template <class T>
 inline Bits16 narrow(simd::vf x) {
   if constexpr (std::is_same_v<T, BFloat16>) {
+#if defined(__AVX512BF16__)
+    // The instruction takes subnormal numbers for 0 and keeps what a NaN carries: those few are left to the rest.
+    constexpr int kNanOrSubnormal = 0x01 | 0x80 | 0x20;
+    if (!_mm512_fpclass_ps_mask((__m512)x, kNanOrSubnormal)) [[likely]]
+      return (Bits16)_mm512_cvtneps_pbh((__m512)x);
+#endif
     const Bits32 u = (Bits32)x, high = u >> 16, rounded = (u + 0x7fff + (high & 1)) >> 16;
     const Bits32 result = x == x ? rounded : (high & 0x8000) | 0x7fc0;
 #if defined(__AVX512F__)

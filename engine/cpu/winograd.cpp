@@ -108,8 +108,10 @@ class Transformed {
         step_(apart(Matrices<T>::elements(depth_, columns_))),
         packed_(k.w, k.version, form(k), 16 * step_ * sizeof(T),
                 [&](void* memory) { pack(k, static_cast<T*>(memory)); }) {}
-  Matrices<T> operator[](int f) const {
-    return {const_cast<T*>(static_cast<const T*>(packed_.data())) + f * step_, depth_, columns_};
+  Matrices<T> operator[](int f) const { return columns(f, 0, columns_); }
+  // Columns [first, last) of one; `first` begins a panel.
+  Matrices<T> columns(int f, int64_t first, int64_t last) const {
+    return {const_cast<T*>(static_cast<const T*>(packed_.data())) + f * step_ + first * depth_, depth_, last - first};
   }
 
  private:
@@ -182,8 +184,24 @@ void convolve_by_tiles(const Tiles& t, const T* x, const Kernels<T>& kernels, co
   });
 }
 
-// Few tiles: each thread takes panels of the result's channels through the steps, for all tiles, so that the
-// transformed kernels, by far the largest part, never leave its cache.
+// Few tiles, so that the transformed kernels are by far the largest part. Each thread takes a share of the result's
+// channels through the steps, for all tiles, and so reads just its share of the kernels.
+template <class T>
+void convolve_by_channels(const Tiles& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
+  const int64_t C = t.in.channels, K = t.out.channels, tiles = t.count();
+  const Transformed<T> u(kernels);
+  const Inputs<T> v(t, x);
+  parallel_for(0, kernels.panels(), 1, [&](int64_t first, int64_t last) {
+    const int64_t k0 = first * kPanel, k1 = std::min(K, last * kPanel), m_step = apart(tiles * (k1 - k0));
+    Scratch memory(16 * m_step * sizeof(float));
+    float* m = memory.as<float>();
+    for (int f = 0; f < 16; f++)
+      MatricesOf<T>::multiply(u.columns(f, k0, k1), tiles, v[f], C, m + f * m_step, k1 - k0);
+    transform_outputs(t, 0, tiles, k0, k1, m, m_step, k1 - k0, target);
+  });
+}
+
+// The same where kernels are not kept: transformed panel by panel, they never leave the cache.
 template <class T>
 void convolve_by_panels(const Tiles& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
   const int64_t C = t.in.channels, K = t.out.channels, tiles = t.count();
@@ -209,8 +227,12 @@ constexpr bool kSmall = 16 * sizeof(T) < 9 * sizeof(float);
 
 template <class T>
 void convolve(const Tiles& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
-  if constexpr (!kSmall<T>)
-    if (few(t)) return convolve_by_panels(t, x, kernels, target);
+  if (few(t)) {
+    if constexpr (kSmall<T>)
+      return convolve_by_channels(t, x, kernels, target);
+    else
+      return convolve_by_panels(t, x, kernels, target);
+  }
   convolve_by_tiles(t, x, kernels, target);
 }
 
