@@ -28,7 +28,8 @@ class PairPanels {
     simd::store(to, wide(even) | wide(odd) << 16);
   }
 
-  // C[m, n] = A[m, k] B, in float32; A's rows lie a_row apart. Each panel fetches the next one, or what follows the last.
+  // C[m, n] = A[m, k] B, in float32; A's rows lie a_row apart. Each panel fetches the next one, or what follows the
+  // last.
   void multiply(int64_t m, const BFloat16* a, int64_t a_row, float* c, int64_t ldc) const {
     if (m == 0) return;
     const int64_t passes = (m + kRows - 1) / kRows, height = (m + passes - 1) / passes;

@@ -195,8 +195,7 @@ void convolve_by_channels(const Tiles& t, const T* x, const Kernels<T>& kernels,
     const int64_t k0 = first * kPanel, k1 = std::min(K, last * kPanel), m_step = apart(tiles * (k1 - k0));
     Scratch memory(16 * m_step * sizeof(float));
     float* m = memory.as<float>();
-    for (int f = 0; f < 16; f++)
-      MatricesOf<T>::multiply(u.columns(f, k0, k1), tiles, v[f], C, m + f * m_step, k1 - k0);
+    for (int f = 0; f < 16; f++) MatricesOf<T>::multiply(u.columns(f, k0, k1), tiles, v[f], C, m + f * m_step, k1 - k0);
     transform_outputs(t, 0, tiles, k0, k1, m, m_step, k1 - k0, target);
   });
 }
