@@ -46,7 +46,7 @@ void register_activation_kernels() {
   });
   vector_kernel(Ew::Elu, [](auto x, const EwParams& p) {
     using V = decltype(x);
-    return select(x > 0, x * E<V>(p.v[1]), simd::expm1(x * E<V>(p.v[2])) * E<V>(p.v[0] * p.v[1]));
+    return select(x > 0, x * E<V>(p.v[1]), simd::fast_expm1(x * E<V>(p.v[2])) * E<V>(p.v[0] * p.v[1]));
   });
   vector_kernel(Ew::Gelu, simd::Gelu{});
   vector_kernel(Ew::GeluTanh, [](auto x) { return gelu_tanh(x); });

@@ -1,44 +1,25 @@
 // Elementwise kernels of two and three inputs.
 #include <numeric>
 
+#include "cpu/fast_math.h"
 #include "cpu/loops.h"
+#include "cpu/quotients.h"
 
 namespace lampas::cpu {
 
 namespace {
 
-// The processor traps where the lowest number is divided by -1.
-template <class T>
-bool minus_one(T b) {
-  return std::is_signed_v<T> && b == T(-1);
+// max(a, b) + rest, where rest is the logarithm of 1 + e^-|a - b|; equal infinities have no difference.
+template <class V>
+V log_add(V a, V b, V rest) {
+  const V larger = simd::max(a, b);
+  return simd::select((a == b) & (larger - larger != 0), a, larger + rest);
 }
 
-template <class T>
-T floor_mod(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) {
-    T r = std::fmod(a, b);
-    return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-  } else {
-    if (minus_one(b)) return 0;
-    T r = T(a % b);
-    return r != 0 && (r < 0) != (b < 0) ? T(r + b) : r;
-  }
-}
-
-template <class T>
-T floor_div(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) {
-    if (b == 0) return a / b;
-    T mod = std::fmod(a, b), div = (a - mod) / b;
-    if (mod != 0 && (b < 0) != (mod < 0)) div -= 1;
-    if (div == 0) return std::copysign(T(0), a / b);
-    T f = std::floor(div);
-    return div - f > T(0.5) ? f + 1 : f;
-  } else {
-    if (minus_one(b)) return T(-a);
-    T q = T(a / b);
-    return a % b != 0 && (a < 0) != (b < 0) ? T(q - 1) : q;
-  }
+template <class Near, class Exact>
+void quotient_kernel(Ew op, Near, Exact) {
+  kernel(op, DType::Float32) = &by_quotient<float, Near, Exact>;
+  kernel(op, DType::Float64) = &by_quotient<double, Near, Exact>;
 }
 
 template <class T>
@@ -93,7 +74,8 @@ void pow_block(char* const* p, const bool* single, int64_t n, const EwParams& q)
 }
 
 template <class T, class F>
-void map3(char* const* p, const bool* single, int64_t n, const EwParams& q) {
+void map3(char* const* p, const bool* single, int64_t n, const EwParams& params) {
+  const EwParams q = params;
   T* y = reinterpret_cast<T*>(p[0]);
   const T *a = reinterpret_cast<const T*>(p[1]), *b = reinterpret_cast<const T*>(p[2]),
           *c = reinterpret_cast<const T*>(p[3]);
@@ -179,13 +161,19 @@ void register_binary_kernels() {
   binary_kernel(Ew::Mul, Integers{}, mul);
   binary_kernel(Ew::Mul, Bools{}, [](bool a, bool b) { return a && b; });
   binary_kernel(Ew::Div, FloatsAndComplexes{}, [](auto a, auto b) { return a / b; });
-  binary_kernel(Ew::FloorDivide, Floats{}, [](auto a, auto b) { return floor_div(a, b); });
+  quotient_kernel(
+      Ew::FloorDivide, [](auto a, auto b, auto q) { return near_floor_div(a, b, q); },
+      [](auto a, auto b) { return floor_div(a, b); });
   checked_kernel(Ew::FloorDivide, Integers{}, [](auto a, auto b) { return floor_div(a, b); });
   binary_kernel(Ew::TruncDivide, Floats{}, [](auto a, auto b) { return std::trunc(a / b); });
   checked_kernel(Ew::TruncDivide, Integers{}, [](auto a, auto b) { return decltype(a)(minus_one(b) ? -a : a / b); });
-  binary_kernel(Ew::Remainder, Floats{}, [](auto a, auto b) { return floor_mod(a, b); });
+  quotient_kernel(
+      Ew::Remainder, [](auto a, auto b, auto q) { return near_floor_mod(a, b, q); },
+      [](auto a, auto b) { return floor_mod(a, b); });
   checked_kernel(Ew::Remainder, Integers{}, [](auto a, auto b) { return floor_mod(a, b); });
-  binary_kernel(Ew::Fmod, Floats{}, [](auto a, auto b) { return std::fmod(a, b); });
+  quotient_kernel(
+      Ew::Fmod, [](auto a, auto b, auto q) { return near_mod(a, b, q); },
+      [](auto a, auto b) { return std::fmod(a, b); });
   checked_kernel(Ew::Fmod, Integers{}, [](auto a, auto b) { return decltype(a)(minus_one(b) ? 0 : a % b); });
   kernel(Ew::Pow, DType::Float32) = &pow_block<float>;
   kernel(Ew::Pow, DType::Float64) = &pow_block<double>;
@@ -212,24 +200,21 @@ void register_binary_kernels() {
   vector_kernel2(Ew::Atan2, [](auto a, auto b) { return simd::atan2(a, b); });
   vector_kernel2(Ew::Hypot, [](auto a, auto b) { return simd::hypot(a, b); });
   binary_kernel(Ew::Copysign, Floats{}, [](auto a, auto b) { return std::copysign(a, b); });
-  binary_kernel(Ew::Xlogy, Floats{}, [](auto a, auto b) {
-    return b != b ? b : a == 0 ? decltype(a)(0) : a * std::log(b);
+  vector_kernel2(Ew::Xlogy, [](auto a, auto b) {
+    using V = decltype(a);
+    return simd::select(b != b, b, simd::select(a == 0, V{}, a * simd::log(b)));
   });
-  binary_kernel(Ew::LogAddExp, Floats{}, [](auto a, auto b) {
-    if (std::isinf(a) && a == b) return a;
-    auto m = std::max(a, b);
-    return m + std::log1p(std::exp(-std::fabs(a - b)));
-  });
+  vector_kernel2(Ew::LogAddExp,
+                 [](auto a, auto b) { return log_add(a, b, simd::log1p(simd::fast_exp(-simd::abs(a - b)))); });
   binary_kernel(Ew::LogAddExp, Complexes{}, [](auto a, auto b) {
     using C = decltype(a);
     bool first = a.real() > b.real();
     C m = first ? a : b, d = first ? b - a : a - b;
     return m + std::log(C(1) + std::exp(d));
   });
-  binary_kernel(Ew::LogAddExp2, Floats{}, [](auto a, auto b) {
-    if (std::isinf(a) && a == b) return a;
-    auto m = std::max(a, b);
-    return m + decltype(a)(std::log1p(std::exp2(-std::fabs(a - b))) * M_LOG2E);
+  vector_kernel2(Ew::LogAddExp2, [](auto a, auto b) {
+    using E = simd::ElementOf<decltype(a)>;
+    return log_add(a, b, simd::log1p(simd::exp2(-simd::abs(a - b))) * E(M_LOG2E));
   });
   binary_kernel(Ew::NextAfter, Floats{}, [](auto a, auto b) { return std::nextafter(a, b); });
   binary_kernel(Ew::Heaviside, Floats{}, [](auto a, auto b) {

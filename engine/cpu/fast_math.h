@@ -63,6 +63,15 @@ inline vd fast_exp(vd x) { return exp(x); }
 inline float fast_exp(float x) { return std::exp(x); }
 inline double fast_exp(double x) { return std::exp(x); }
 
+// e^x - 1 within 2.5 ulp, small x included.
+inline vf fast_expm1(vf x) {
+  using namespace detail;
+  const auto [n, e] = reduce(lesser(splat<vf>(89.0f), greater(splat<vf>(-40.0f), x)));
+  const vf power = scale(splat<vf>(1.0f), n);
+  return with_sign_of(n > 64.0f ? scale(1.0f + e, n) : e * power + (power - 1.0f), x);
+}
+inline vd fast_expm1(vd x) { return expm1(x); }
+
 // Within 2.5 ulp.
 template <class V>
 inline V fast_sigmoid(V x) {

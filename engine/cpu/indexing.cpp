@@ -19,9 +19,10 @@ IndexRange index_range(const int64_t* index, int64_t n) {
   std::mutex guard;
   parallel_for(0, n, 4 * kGrain, [&](int64_t b, int64_t e) {
     int64_t low = index[b], high = index[b];
-    for (int64_t i = b; i < e; i++) {
-      low = std::min(low, index[i]);
-      high = std::max(high, index[i]);
+    for (int64_t i = b; i < e; i++) {  // by value: std::min takes places, and no vectors
+      const int64_t at = index[i];
+      low = at < low ? at : low;
+      high = at > high ? at : high;
     }
     std::lock_guard lock(guard);
     all = {std::min(all.low, low), std::max(all.high, high)};

@@ -17,15 +17,18 @@ BlockFn& kernel(Ew op, DType compute);
 ConvertFn converter(DType from, DType to);
 void run(Loop& loop, BlockFn fn, const EwParams& params);
 void register_unary_kernels();
+void register_special_kernels();
 void register_binary_kernels();
 void register_activation_kernels();
 void register_ternary_kernels();
 
 namespace detail {
 
-// Plain loops the compiler vectorises. Out and In are the kernel's result and input types.
+// Plain loops the compiler vectorises. Out and In are the kernel's result and input types. The parameters are copied,
+// so that one which only some elements need can be loaded before the loop.
 template <class Out, class In, class F>
-void map1(char* const* p, const bool* single, int64_t n, const EwParams& q) {
+void map1(char* const* p, const bool* single, int64_t n, const EwParams& params) {
+  const EwParams q = params;
   Out* __restrict y = reinterpret_cast<Out*>(p[0]);
   const In* x = reinterpret_cast<const In*>(p[1]);
   F f;
@@ -46,7 +49,8 @@ void map1(char* const* p, const bool* single, int64_t n, const EwParams& q) {
 }
 
 template <class Out, class In, class F>
-void map2(char* const* p, const bool* single, int64_t n, const EwParams& q) {
+void map2(char* const* p, const bool* single, int64_t n, const EwParams& params) {
+  const EwParams q = params;
   Out* y = reinterpret_cast<Out*>(p[0]);
   const In* a = reinterpret_cast<const In*>(p[1]);
   const In* b = reinterpret_cast<const In*>(p[2]);

@@ -163,67 +163,87 @@ void backward_row(bool log, const T* g, const T* y, T* out, int64_t n, bool stre
   });
 }
 
-// n rows of `width` columns; consecutive rows are `stride` elements apart in each array.
+// n rows of `width` columns; consecutive rows are `stride` elements apart in each array. Several vectors of columns go
+// together, so that a row is read in longer pieces.
+constexpr int kTogether = 4;
+
+template <class T, class F>
+void for_columns(int64_t width, F&& f) {
+  int64_t j = 0;
+  for (; j + kTogether * W<T> <= width; j += kTogether * W<T>)
+    f(
+        j, std::integral_constant<int, kTogether>{},
+        [](const T* p, int k) { return simd::load<simd::Vec<T>>(p + k * W<T>); },
+        [](T* p, int k, simd::Vec<T> v) { simd::store(p + k * W<T>, v); });
+  for (; j < width; j += W<T>) {
+    const int64_t count = std::min(W<T>, width - j);
+    f(
+        j, std::integral_constant<int, 1>{}, [count](const T* p, int) { return take<T>(p, count, T(0)); },
+        [count](T* p, int, simd::Vec<T> v) { std::memcpy(p, &v, count * sizeof(T)); });
+  }
+}
+
 template <class T>
 void forward_columns(bool log, const T* x, T* y, int64_t n, int64_t width, int64_t stride) {
   using V = simd::Vec<T>;
-  for (int64_t j = 0; j < width; j += W<T>) {
-    int64_t count = std::min(W<T>, width - j);
+  for_columns<T>(width, [&](int64_t j, auto vectors, auto get, auto put) {
+    constexpr int N = vectors;
     const T* xs = x + j;
     T* ys = y + j;
-    V m = take<T>(xs, count, T(0));
-    for (int64_t r = 1; r < n; r++) {
-      V v = take<T>(xs + r * stride, count, T(0));
-      m = v > m ? v : m;
-    }
-    simd::vd sum_low{}, sum_high{};
-    auto flush = [&](V s) {
-      for (int k = 0; k < W<T>; k++) (k < W<double> ? sum_low[k % W<double>] : sum_high[k % W<double>]) += double(s[k]);
-    };
-    V s{};
-    for (int64_t r = 0; r < n; r++) {
-      V v = simd::fast_exp(take<T>(xs + r * stride, count, T(0)) - m);
-      if (!log) std::memcpy(ys + r * stride, &v, count * sizeof(T));
-      s += v;
-      if (r % 128 == 127) {
-        flush(s);
-        s = V{};
+    V m[N], s[N] = {}, factor[N];
+    for (int k = 0; k < N; k++) m[k] = get(xs, k);
+    for (int64_t r = 1; r < n; r++)
+      for (int k = 0; k < N; k++) {
+        const V v = get(xs + r * stride, k);
+        m[k] = v > m[k] ? v : m[k];
       }
-    }
-    flush(s);
-    V factor;
-    for (int k = 0; k < W<T>; k++) {
-      double total = k < W<double> ? sum_low[k % W<double>] : sum_high[k % W<double>];
-      factor[k] = T(log ? std::log(total) : 1 / total);
-    }
+    simd::vd low[N] = {}, high[N] = {};
+    auto flush = [&] {
+      for (int k = 0; k < N; k++) {
+        for (int i = 0; i < W<T>; i++)
+          (i < W<double> ? low[k][i % W<double>] : high[k][i % W<double>]) += double(s[k][i]);
+        s[k] = V{};
+      }
+    };
     for (int64_t r = 0; r < n; r++) {
-      V v = log ? (take<T>(xs + r * stride, count, T(0)) - m) - factor : take<T>(ys + r * stride, count, T(0)) * factor;
-      std::memcpy(ys + r * stride, &v, count * sizeof(T));
+      for (int k = 0; k < N; k++) {
+        const V v = simd::fast_exp(get(xs + r * stride, k) - m[k]);
+        if (!log) put(ys + r * stride, k, v);
+        s[k] += v;
+      }
+      if (r % 128 == 127) flush();
     }
-  }
+    flush();
+    for (int k = 0; k < N; k++)
+      for (int i = 0; i < W<T>; i++) {
+        const double total = i < W<double> ? low[k][i % W<double>] : high[k][i % W<double>];
+        factor[k][i] = T(log ? std::log(total) : 1 / total);
+      }
+    for (int64_t r = 0; r < n; r++)
+      for (int k = 0; k < N; k++)
+        put(ys + r * stride, k,
+            log ? (get(xs + r * stride, k) - m[k]) - factor[k] : get(ys + r * stride, k) * factor[k]);
+  });
 }
 
 template <class T>
 void backward_columns(bool log, const T* g, const T* y, T* out, int64_t n, int64_t width, int64_t stride) {
   using V = simd::Vec<T>;
-  for (int64_t j = 0; j < width; j += W<T>) {
-    int64_t count = std::min(W<T>, width - j);
-    V total{}, s{};
-    for (int64_t r = 0; r < n; r++) {
-      V v = take<T>(g + j + r * stride, count, T(0));
-      s += log ? v : v * take<T>(y + j + r * stride, count, T(0));
-      if (r % 128 == 127) {
-        total += s;
-        s = V{};
+  for_columns<T>(width, [&](int64_t j, auto vectors, auto get, auto put) {
+    constexpr int N = vectors;
+    V total[N] = {}, s[N] = {};
+    for (int64_t r = 0; r < n; r++)
+      for (int k = 0; k < N; k++) {
+        const V v = get(g + j + r * stride, k);
+        s[k] += log ? v : v * get(y + j + r * stride, k);
+        if (r % 128 == 127 || r == n - 1) total[k] += s[k], s[k] = V{};
       }
-    }
-    total += s;
-    for (int64_t r = 0; r < n; r++) {
-      V gv = take<T>(g + j + r * stride, count, T(0)), yv = take<T>(y + j + r * stride, count, T(0));
-      V v = log ? gv - simd::fast_exp(yv) * total : yv * (gv - total);
-      std::memcpy(out + j + r * stride, &v, count * sizeof(T));
-    }
-  }
+    for (int64_t r = 0; r < n; r++)
+      for (int k = 0; k < N; k++) {
+        const V gv = get(g + j + r * stride, k), yv = get(y + j + r * stride, k);
+        put(out + j + r * stride, k, log ? gv - simd::fast_exp(yv) * total[k] : yv * (gv - total[k]));
+      }
+  });
 }
 
 // A row longer than all threads have alone: its parts in parallel, with a barrier after the maximum and after the sum.

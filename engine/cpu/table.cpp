@@ -37,6 +37,7 @@ bool supports(Ew op, DType compute) { return cpu::kernel(op, compute) != nullptr
 
 const bool registered = [] {
   cpu::register_unary_kernels();
+  cpu::register_special_kernels();
   cpu::register_activation_kernels();
   cpu::register_binary_kernels();
   cpu::register_ternary_kernels();

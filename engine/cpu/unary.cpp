@@ -1,84 +1,14 @@
 // Elementwise kernels of one input.
 #include "cpu/fast_math.h"
 #include "cpu/loops.h"
-#include "cpu/special.h"
 
 namespace lampas::cpu {
 
-// Real functions with no vector form in libm.
-double digamma(double x) {
-  // Reflection for negative x, recurrence up to 10, then the asymptotic series (Abramowitz & Stegun 6.3.18).
-  if (x == 0) return std::copysign(INFINITY, -x);
-  if (x < 0) {
-    if (x == std::trunc(x)) return NAN;
-    return digamma(1 - x) - M_PI / std::tan(M_PI * x);
-  }
-  double result = 0;
-  while (x < 10) result -= 1 / x++;
-  if (x == 10) return result + 2.25175258906672110764;
-  double z = 1 / (x * x);
-  double series =
-      z *
-      (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132 - z * (691.0 / 32760 - z / 12))))));
-  return result + std::log(x) - 0.5 / x - series;
-}
-
 namespace {
-
-double trigamma(double x) {
-  // Reflection, recurrence and series as above (Abramowitz & Stegun 6.4.7, 6.4.12).
-  double sign = 1, result = 0;
-  if (x < 0.5) {
-    sign = -1;
-    double s = std::sin(M_PI * x);
-    result -= M_PI * M_PI / (s * s);
-    x = 1 - x;
-  }
-  for (int i = 0; i < 6; i++, x++) result += 1 / (x * x);
-  double z = 1 / (x * x);
-  result += (1 + 0.5 / x + z * (1.0 / 6 - z * (1.0 / 30 - z * (1.0 / 42 - z / 30)))) / x;
-  return sign * result;
-}
-
-// Inverse error function: Giles's single-precision polynomial as a start, then two Newton steps in double.
-double erfinv(double y) {
-  if (!(std::fabs(y) < 1)) return y == 1 ? INFINITY : y == -1 ? -INFINITY : NAN;
-  double w = -std::log((1 - y) * (1 + y)), x;
-  if (w < 5) {
-    w -= 2.5;
-    x = 2.81022636e-08;
-    for (double c : {3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503, -0.00417768164,
-                     0.246640727, 1.50140941})
-      x = c + x * w;
-  } else {
-    w = std::sqrt(w) - 3;
-    x = -0.000200214257;
-    for (double c : {0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047,
-                     1.00167406, 2.83297682})
-      x = c + x * w;
-  }
-  x *= y;
-  for (int i = 0; i < 2; i++) {
-    double e = std::fabs(y) > 0.5 ? ((1 - std::fabs(y)) - std::erfc(std::fabs(x))) * (y < 0 ? -1 : 1) : std::erf(x) - y;
-    x -= e / (M_2_SQRTPI * std::exp(-x * x));
-  }
-  return x;
-}
 
 template <class T>
 T round_even(T x) {
   return std::nearbyint(x);
-}
-
-// A lane-wise functor of doubles as a kernel for both float types.
-template <class F>
-void through_double(Ew op, F) {
-  unary_kernel(op, Floats{}, [](auto x, const EwParams& p) {
-    if constexpr (std::is_invocable_v<F, double, const EwParams&>)
-      return decltype(x)(F{}(double(x), p));
-    else
-      return decltype(x)(F{}(double(x)));
-  });
 }
 
 }  // namespace
@@ -106,7 +36,7 @@ void register_unary_kernels() {
 
   vector_kernel(Ew::Exp, [](auto x) { return simd::fast_exp(x); });
   vector_kernel(Ew::Exp2, [](auto x) { return simd::exp2(x); });
-  vector_kernel(Ew::Expm1, [](auto x) { return simd::expm1(x); });
+  vector_kernel(Ew::Expm1, [](auto x) { return simd::fast_expm1(x); });
   vector_kernel(Ew::Log, [](auto x) { return simd::log(x); });
   vector_kernel(Ew::Log2, [](auto x) { return simd::log2(x); });
   vector_kernel(Ew::Log10, [](auto x) { return simd::log10(x); });
@@ -170,23 +100,18 @@ void register_unary_kernels() {
   });
   for (Ew op : {Ew::Floor, Ew::Ceil, Ew::Trunc, Ew::Round}) unary_kernel(op, Integers{}, [](auto x) { return x; });
   unary_kernel(Ew::Frac, Floats{}, [](auto x) { return x - std::trunc(x); });
-  through_double(Ew::Lgamma, [](double x) {
-    int s;
-    return lgamma_r(x, &s);
+  vector_kernel(Ew::Sinc, [](auto x) {
+    using V = decltype(x);
+    const V px = x * simd::ElementOf<V>(M_PI);
+    return simd::select(x == 0, simd::splat<V>(1), simd::sin(px) / px);
   });
-  through_double(Ew::Digamma, [](double x) { return digamma(x); });
-  through_double(Ew::Trigamma, [](double x) { return trigamma(x); });
-  through_double(Ew::Erfinv, [](double x) { return erfinv(x); });
-  unary_kernel(Ew::Sinc, Floats{}, [](auto x) {
-    using T = decltype(x);
-    T px = T(M_PI) * x;
-    return x == 0 ? T(1) : std::sin(px) / px;
-  });
-  unary_kernel(Ew::Logit, Floats{}, [](auto x, const EwParams& p) {
-    using T = decltype(x);
-    T lo = T(p.v[0]), hi = T(1 - p.v[0]);
-    if (p.v[0] >= 0) x = x < lo ? lo : x > hi ? hi : x;
-    return std::log(x / (1 - x));
+  vector_kernel(Ew::Logit, [](auto x, const EwParams& p) {
+    using V = decltype(x);
+    if (p.v[0] >= 0) {
+      const V low = simd::splat<V>(simd::ElementOf<V>(p.v[0])), high = simd::splat<V>(simd::ElementOf<V>(1 - p.v[0]));
+      x = simd::select(x < low, low, simd::select(x > high, high, x));
+    }
+    return simd::log(x / (1 - x));
   });
   unary_kernel(Ew::NanToNum, Floats{}, [](auto x, const EwParams& p) {  // v: nan, +inf, -inf
     using T = decltype(x);
@@ -197,10 +122,13 @@ void register_unary_kernels() {
 
   unary_kernel_to<bool>(Ew::LogicalNot, Floats{}, [](auto x) { return x == 0; });
   unary_kernel_to<bool>(Ew::LogicalNot, Integers{}, [](auto x) { return x == 0; });
-  unary_kernel_to<bool>(Ew::LogicalNot, Bools{}, [](bool x) { return !x; });
   unary_kernel_to<bool>(Ew::LogicalNot, Complexes{}, [](auto x) { return x == decltype(x)(0); });
   unary_kernel(Ew::BitwiseNot, Integers{}, [](auto x) { return decltype(x)(~x); });
-  unary_kernel(Ew::BitwiseNot, Bools{}, [](bool x) { return !x; });
+  // On bytes, which GCC makes vectors of.
+  for (Ew op : {Ew::LogicalNot, Ew::BitwiseNot}) {
+    auto flip = [](uint8_t x) { return uint8_t(x ^ 1); };
+    kernel(op, DType::Bool) = &detail::map1<uint8_t, uint8_t, decltype(flip)>;
+  }
   unary_kernel_to<bool>(Ew::IsNan, Floats{}, [](auto x) { return x != x; });
   unary_kernel_to<bool>(Ew::IsNan, Complexes{}, [](auto x) { return x != x; });
   unary_kernel_to<bool>(Ew::IsInf, Floats{}, [](auto x) { return std::isinf(x); });

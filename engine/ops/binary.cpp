@@ -53,6 +53,9 @@ Tensor pow_grad_base(G g, T a, T b, G, S) {
   if (!b.tensor.defined()) {
     if (b.number.equals(0)) return zeros_like(g);
     Scalar e = b.number;
+    if (e.equals(1)) return g;
+    // Twice the base: no power, and one pass less.
+    if (e.equals(2)) return mul(g, mul(is_complex(a.tensor.dtype()) ? conj(a.tensor) : a.tensor, 2));
     Scalar less = e.kind() == Scalar::Complex ? Scalar(e.to_complex() - 1.0)
                   : e.is_integral()           ? Scalar(e.to_int() - 1)
                                               : Scalar(e.to_double() - 1);

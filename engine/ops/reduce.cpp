@@ -106,7 +106,9 @@ Tensor total(Rd op, const Tensor& input, Ints dims, bool keepdim, DType type, co
   Tensor x = is_complex(type) && !is_complex(input.dtype()) ? to(input, type) : input;
   uint64_t mask = dim_mask(dims, x.ndim());
   if (type == DType::Bool) return run({Rd::Any, DType::Bool, DType::Bool}, x, mask, keepdim);
-  Tensor y = run({op, working_type(type), type}, x, mask, keepdim);
+  const bool counts = x.dtype() == DType::Bool && type == DType::Int64 && op != Rd::Mean;
+  Tensor y = run(counts ? Request{Rd::CountNonzero, DType::Bool, type} : Request{op, working_type(type), type}, x, mask,
+                 keepdim);
   if (recording(x)) {
     double scale = op == Rd::Mean ? 1.0 / double(reduced_count(x, mask)) : 1.0;
     record(node, {&x}, {&y}, {{"self", op == Rd::NanSum ? &x : nullptr}},

@@ -241,7 +241,12 @@ Tensor unary(const UnaryRow& row, const Tensor& x, const EwParams& p, const Out&
   return y;
 }
 
+namespace {
+Tensor trigamma(const Tensor& x) { return unary_op(Ew::Trigamma, x); }
+}  // namespace
+
 void register_unary() {
+  op<&trigamma>("_trigamma(Tensor input) -> Tensor", Private | Function, "the derivative of digamma");
   for (const UnaryRow& r : kRows)
     if (r.signature) Registry::get().add({r.signature, &boxed_unary, kAll | InplaceFunction, r.doc, true, &r});
 }

@@ -18,6 +18,8 @@ def units(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
 
 FUNCTIONS = {
     "exp": (lampas.exp, np.exp, -110, 95, 1.1),
+    "expm1": (lampas.expm1, np.expm1, -60, 95, 2.5),
+    "elu": (F.elu, lambda x: np.where(x > 0, x, np.expm1(np.where(x > 0, 0, x))), -60, 60, 2.5),
     "sigmoid": (lampas.sigmoid, special.expit, -87, 87, 3),
     "tanh": (lampas.tanh, np.tanh, -20, 20, 3),
     "silu": (F.silu, lambda x: x * special.expit(x), -80, 87, 4),

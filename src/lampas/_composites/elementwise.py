@@ -23,14 +23,8 @@ _digamma: _Function = declared(
 
 def _polygamma_values(x: lampas.Tensor, n: int) -> lampas.Tensor:
     if n == 1:
-        return _trigamma(x)
+        return _C._trigamma(x)
     return computed_by("zeta", lampas.full_like(x, n + 1.0), x) * ((-1.0) ** (n + 1) * math.gamma(n + 1.0))
-
-
-def _trigamma(x: lampas.Tensor) -> lampas.Tensor:
-    low = x < 0.5  # the reflection formula
-    values = computed_by("zeta", lampas.full_like(x, 2.0), lampas.where(low, 1 - x, x))
-    return lampas.where(low, (math.pi / lampas.sin(math.pi * x)).square() - values, values)
 
 
 _polygamma: _Function = declared(
