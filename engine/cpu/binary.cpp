@@ -52,7 +52,7 @@ void checked_kernel(Ew op, Types<T...>, F) {
   ((kernel(op, dtype_of<T>) = &checked<T, F>), ...);
 }
 
-// A constant exponent of 2, 3, 1/2 or -1 needs no logarithm.
+// A constant exponent of 2, 3, 1/2, -1/2, -1 or -2 needs no logarithm.
 template <class T>
 void pow_block(char* const* p, const bool* single, int64_t n, const EwParams& q) {
   if (single[2] && !single[1]) {
@@ -66,6 +66,7 @@ void pow_block(char* const* p, const bool* single, int64_t n, const EwParams& q)
     if (e == 2) return each([](T v) { return v * v; });
     if (e == 3) return each([](T v) { return v * v * v; });
     if (e == T(0.5)) return each([](T v) { return std::sqrt(v); });
+    if (e == T(-0.5)) return each([](T v) { return 1 / std::sqrt(v); });
     if (e == -1) return each([](T v) { return 1 / v; });
     if (e == -2) return each([](T v) { return 1 / (v * v); });
   }
@@ -187,8 +188,8 @@ void register_binary_kernels() {
   });
   binary_kernel(Ew::Maximum, Floats{}, [](auto a, auto b) { return a != a ? a : b != b ? b : a > b ? a : b; });
   binary_kernel(Ew::Minimum, Floats{}, [](auto a, auto b) { return a != a ? a : b != b ? b : a < b ? a : b; });
-  binary_kernel(Ew::Fmax, Floats{}, [](auto a, auto b) { return std::fmax(a, b); });
-  binary_kernel(Ew::Fmin, Floats{}, [](auto a, auto b) { return std::fmin(a, b); });
+  binary_kernel(Ew::Fmax, Floats{}, [](auto a, auto b) { return a > b || b != b ? a : b; });
+  binary_kernel(Ew::Fmin, Floats{}, [](auto a, auto b) { return a < b || b != b ? a : b; });
   for (Ew op : {Ew::Maximum, Ew::Fmax}) {
     binary_kernel(op, Integers{}, [](auto a, auto b) { return a > b ? a : b; });
     binary_kernel(op, Bools{}, [](bool a, bool b) { return a || b; });

@@ -15,9 +15,18 @@ T round_even(T x) {
 
 void register_unary_kernels() {
   unary_kernel(Ew::Neg, Floats{}, [](auto x) { return -x; });
+  // Of 16 bits only the sign is changed.
+  unary_kernel(Ew::Neg, Types<BFloat16>{}, [](BFloat16 x) {
+    x.bits ^= 0x8000;
+    return x;
+  });
   unary_kernel(Ew::Neg, Integers{}, [](auto x) { return decltype(x)(-x); });
   unary_kernel(Ew::Neg, Complexes{}, [](auto x) { return -x; });
   unary_kernel(Ew::Abs, Floats{}, [](auto x) { return std::fabs(x); });
+  unary_kernel(Ew::Abs, Types<BFloat16>{}, [](BFloat16 x) {
+    x.bits &= 0x7fff;
+    return x;
+  });
   unary_kernel(Ew::Abs, Integers{}, [](auto x) { return decltype(x)(x < 0 ? -x : x); });
   unary_kernel(Ew::Abs, Bools{}, [](bool x) { return x; });
   unary_kernel_to<float>(Ew::Abs, Types<complex64>{}, [](auto x) { return std::abs(x); });
