@@ -59,9 +59,10 @@ class PairPanels {
     n > kLanes ? tile<Rows, 2>(n - kLanes, a, a_row, b, ahead, c, ldc) : tile<Rows, 1>(n, a, a_row, b, ahead, c, ldc);
   }
 
+  // Never inlined: its loop fills all registers, and keeps none for what surrounds it.
   template <int Rows, int Vectors>
-  void tile(int last_lanes, const BFloat16* a, int64_t a_row, const BFloat16* b, Ahead ahead, float* c,
-            int64_t ldc) const {
+  [[gnu::noinline]] void tile(int last_lanes, const BFloat16* a, int64_t a_row, const BFloat16* b, Ahead ahead,
+                              float* c, int64_t ldc) const {
     __m512 sum[Rows][Vectors] = {};
     // A pointer for every three rows, which addresses reach with one distance: all stay in registers.
     const BFloat16* at[(Rows + 2) / 3];

@@ -142,11 +142,13 @@ template <int Side, class T>
 struct Patch {
   T* pixel[Side][Side];
   Patch(T* image, const Image& size, int64_t n, int64_t y0, int64_t x0, T* outside) {
+    T* corner = image + ((n * size.height + y0) * size.width + x0) * size.channels;
+    const bool whole = y0 >= 0 && x0 >= 0 && y0 + Side <= size.height && x0 + Side <= size.width;
     for (int i = 0; i < Side; i++)
       for (int j = 0; j < Side; j++) {
-        const int64_t y = y0 + i, x = x0 + j;
-        const bool inside = uint64_t(y) < uint64_t(size.height) && uint64_t(x) < uint64_t(size.width);
-        pixel[i][j] = inside ? image + ((n * size.height + y) * size.width + x) * size.channels : outside;
+        const bool inside =
+            whole || (uint64_t(y0 + i) < uint64_t(size.height) && uint64_t(x0 + j) < uint64_t(size.width));
+        pixel[i][j] = inside ? corner + (i * size.width + j) * size.channels : outside;
       }
   }
   template <class Access>
