@@ -199,11 +199,14 @@ Primitive make(const ConvShape& s, Pass pass, DType dtype, bool bias) {
   const Desc x = channels_last(source, type), y = channels_last(result, type);
   const Desc w(weights, type, dnnl::memory::format_tag::any);
   const Desc plain_x = row_major(source, type), plain_y = row_major(result, type);
-  // The gradient of the weights of few channels is 2 to 7 times as fast from a plain input and whatever layout goes
-  // with it, the change of layout included (measured on AVX-512).
-  const bool few = pass == Pass::BackwardWeights && dtype == DType::Float32 && s.groups == 1 &&
-                   product(s.kernel, s.rank) > 1 && s.in_channels <= 4;
-  const Desc read_x = few ? plain_x : x, read_y = few ? Desc(result, type, dnnl::memory::format_tag::any) : y;
+  // The gradient of the weights of few channels is up to 2.5 times as fast from a plain input. Up to 64 channels blocks
+  // of them cost a tenth to a fifth, the change of layout included, but sums go in the order of PyTorch's: the losses
+  // of a small network in training keep their fourth digit.
+  const bool blocked =
+      pass == Pass::BackwardWeights && dtype == DType::Float32 && s.groups == 1 && product(s.kernel, s.rank) > 1 &&
+      (s.in_channels <= 4 || (s.in_channels <= 64 && s.in_channels % 16 == 0 && s.out_channels % 16 == 0));
+  const Desc read_y = blocked ? Desc(result, type, dnnl::memory::format_tag::any) : y;
+  const Desc read_x = !blocked ? x : s.in_channels <= 4 ? plain_x : Desc(source, type, dnnl::memory::format_tag::any);
   const Desc bias_layout({s.out_channels}, type, dnnl::memory::format_tag::a), b = bias ? bias_layout : Desc();
   Dims stride(s.stride, s.stride + s.rank), dilation, left(s.pad_l, s.pad_l + s.rank), right(s.pad_r, s.pad_r + s.rank);
   for (int d = 0; d < s.rank; d++) dilation.push_back(s.dilation[d] - 1);
