@@ -16,12 +16,6 @@ V log_add(V a, V b, V rest) {
   return simd::select((a == b) & (larger - larger != 0), a, larger + rest);
 }
 
-template <class Near, class Exact>
-void quotient_kernel(Ew op, Near, Exact) {
-  kernel(op, DType::Float32) = &by_quotient<float, Near, Exact>;
-  kernel(op, DType::Float64) = &by_quotient<double, Near, Exact>;
-}
-
 template <class T>
 T int_pow(T base, T e) {
   if (e < 0) return base == 1 ? T(1) : base == T(-1) ? (e % 2 ? T(-1) : T(1)) : T(0);
@@ -50,6 +44,17 @@ void checked(char* const* p, const bool* single, int64_t n, const EwParams& q) {
 template <class... T, class F>
 void checked_kernel(Ew op, Types<T...>, F) {
   ((kernel(op, dtype_of<T>) = &checked<T, F>), ...);
+}
+
+// F(a, b, a mod b with the sign of a); of integers, once the block is known to hold no zero divisor.
+template <class F>
+void quotient_kernel(Ew op, F) {
+  kernel(op, DType::Float32) = &by_quotient<float, F>;
+  kernel(op, DType::Float64) = &by_quotient<double, F>;
+  checked_kernel(op, Integers{}, [](auto a, auto b) {
+    using T = decltype(a);
+    return F{}(a, b, minus_one(b) ? T(0) : T(a % b));
+  });
 }
 
 // A constant exponent of 2, 3, 1/2, -1/2, -1 or -2 needs no logarithm.
@@ -162,20 +167,11 @@ void register_binary_kernels() {
   binary_kernel(Ew::Mul, Integers{}, mul);
   binary_kernel(Ew::Mul, Bools{}, [](bool a, bool b) { return a && b; });
   binary_kernel(Ew::Div, FloatsAndComplexes{}, [](auto a, auto b) { return a / b; });
-  quotient_kernel(
-      Ew::FloorDivide, [](auto a, auto b, auto q) { return near_floor_div(a, b, q); },
-      [](auto a, auto b) { return floor_div(a, b); });
-  checked_kernel(Ew::FloorDivide, Integers{}, [](auto a, auto b) { return floor_div(a, b); });
+  quotient_kernel(Ew::FloorDivide, [](auto a, auto b, auto mod) { return floor_quotient(a, b, mod); });
   binary_kernel(Ew::TruncDivide, Floats{}, [](auto a, auto b) { return std::trunc(a / b); });
   checked_kernel(Ew::TruncDivide, Integers{}, [](auto a, auto b) { return decltype(a)(minus_one(b) ? -a : a / b); });
-  quotient_kernel(
-      Ew::Remainder, [](auto a, auto b, auto q) { return near_floor_mod(a, b, q); },
-      [](auto a, auto b) { return floor_mod(a, b); });
-  checked_kernel(Ew::Remainder, Integers{}, [](auto a, auto b) { return floor_mod(a, b); });
-  quotient_kernel(
-      Ew::Fmod, [](auto a, auto b, auto q) { return near_mod(a, b, q); },
-      [](auto a, auto b) { return std::fmod(a, b); });
-  checked_kernel(Ew::Fmod, Integers{}, [](auto a, auto b) { return decltype(a)(minus_one(b) ? 0 : a % b); });
+  quotient_kernel(Ew::Remainder, [](auto, auto b, auto mod) { return floored(mod, b); });
+  quotient_kernel(Ew::Fmod, [](auto, auto, auto mod) { return mod; });
   kernel(Ew::Pow, DType::Float32) = &pow_block<float>;
   kernel(Ew::Pow, DType::Float64) = &pow_block<double>;
   binary_kernel(Ew::Pow, Integers{}, [](auto a, auto b) { return int_pow(a, b); });

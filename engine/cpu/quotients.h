@@ -16,31 +16,25 @@ bool minus_one(T b) {
   return std::is_signed_v<T> && b == T(-1);
 }
 
+// The remainder with the sign of b, from the one with that of a.
 template <class T>
-T floor_mod(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) {
-    T r = std::fmod(a, b);
-    return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-  } else {
-    if (minus_one(b)) return 0;
-    T r = T(a % b);
-    return r != 0 && (r < 0) != (b < 0) ? T(r + b) : r;
-  }
+T floored(T mod, T b) {
+  return mod != 0 && (mod < 0) != (b < 0) ? T(mod + b) : mod;
 }
 
+// a / b rounded down: floats from a and what fmod left of it.
 template <class T>
-T floor_div(T a, T b) {
+T floor_quotient(T a, T b, T mod) {
   if constexpr (std::is_floating_point_v<T>) {
-    if (b == 0) return a / b;
-    T mod = std::fmod(a, b), div = (a - mod) / b;
-    if (mod != 0 && (b < 0) != (mod < 0)) div -= 1;
-    if (div == 0) return std::copysign(T(0), a / b);
+    T div = (a - mod) / b;
+    div = mod != 0 && (b < 0) != (mod < 0) ? div - 1 : div;
     T f = std::floor(div);
-    return div - f > T(0.5) ? f + 1 : f;
+    f = div - f > T(0.5) ? f + 1 : f;
+    return b == 0 ? a / b : div == 0 ? std::copysign(T(0), a / b) : f;
   } else {
     if (minus_one(b)) return T(-a);
-    T q = T(a / b);
-    return a % b != 0 && (a < 0) != (b < 0) ? T(q - 1) : q;
+    const T q = T(a / b);
+    return mod != 0 && (a < 0) != (b < 0) ? T(q - 1) : q;
   }
 }
 
@@ -54,28 +48,14 @@ T near_mod(T a, T b, T q) {
   r = std::fabs(r) >= std::fabs(b) && q != 0 ? r - step : r;
   return r == 0 ? std::copysign(T(0), a) : r;
 }
-template <class T>
-T near_floor_mod(T a, T b, T q) {
-  const T r = near_mod(a, b, q);
-  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-}
-template <class T>
-T near_floor_div(T a, T b, T q) {
-  const T mod = near_mod(a, b, q);
-  T div = (a - mod) / b;
-  div = mod != 0 && (b < 0) != (mod < 0) ? div - 1 : div;
-  T f = std::floor(div);
-  f = div - f > T(0.5) ? f + 1 : f;
-  return div == 0 ? std::copysign(T(0), a / b) : f;
-}
 
-// Near(a, b, trunc(a / b)) on vectors; Exact(a, b) where the quotient is too large for that, or none.
-template <class T, class Near, class Exact>
+// F(a, b, fmod(a, b)) on vectors; by libm where the quotient is too large for that, or none.
+template <class T, class F>
 void by_quotient(char* const* p, const bool* single, int64_t n, const EwParams&) {
   constexpr T kLargest = T(int64_t(1) << (std::numeric_limits<T>::digits - 1));
   constexpr int64_t kBlock = 512;
   T* y = reinterpret_cast<T*>(p[0]);
-  T first[kBlock], second[kBlock];
+  T first[kBlock], second[kBlock], ratio[kBlock];
   for (int64_t at = 0; at < n; at += kBlock) {
     const int64_t count = std::min(kBlock, n - at);
     // Copied: the result may lie over an operand that the second look needs.
@@ -87,13 +67,14 @@ void by_quotient(char* const* p, const bool* single, int64_t n, const EwParams&)
       else
         std::copy_n(x + at, count, to);
     }
-    int64_t exact = 0;
-    for (int64_t i = 0; i < count; i++) exact += std::fabs(first[i] / second[i]) < kLargest;
+    int64_t near = 0;
+    for (int64_t i = 0; i < count; i++) near += std::fabs(ratio[i] = first[i] / second[i]) < kLargest;
 #pragma GCC ivdep
-    for (int64_t i = 0; i < count; i++) y[at + i] = Near{}(first[i], second[i], std::trunc(first[i] / second[i]));
-    if (exact == count) continue;
     for (int64_t i = 0; i < count; i++)
-      if (!(std::fabs(first[i] / second[i]) < kLargest)) y[at + i] = Exact{}(first[i], second[i]);
+      y[at + i] = F{}(first[i], second[i], near_mod(first[i], second[i], std::trunc(ratio[i])));
+    if (near == count) continue;
+    for (int64_t i = 0; i < count; i++)
+      if (!(std::fabs(ratio[i]) < kLargest)) y[at + i] = F{}(first[i], second[i], std::fmod(first[i], second[i]));
   }
 }
 

@@ -88,8 +88,8 @@ vd erfinv_of(vd y) {
 }
 
 // f on doubles, for both float types; float32 numbers half a vector at a time.
-template <class F, class G>
-void in_double(Ew op, F, G) {
+template <class F, class G = F>
+void in_double(Ew op, F, G = {}) {
   auto halves = [](simd::vf x) {
     typedef float Half __attribute__((vector_size(simd::kBytes / 2)));
     Half half[2];
@@ -107,10 +107,8 @@ void in_double(Ew op, F, G) {
 double digamma(double x) { return digamma_of(all(x))[0]; }
 
 void register_special_kernels() {
-  auto digamma = [](vd x) { return digamma_of(x); };
-  in_double(Ew::Digamma, digamma, digamma);
-  auto trigamma = [](vd x) { return trigamma_of(x); };
-  in_double(Ew::Trigamma, trigamma, trigamma);
+  in_double(Ew::Digamma, [](vd x) { return digamma_of(x); });
+  in_double(Ew::Trigamma, [](vd x) { return trigamma_of(x); });
   // Not by Stirling's series: its zeros at 1 and 2 are to be exact.
   unary_kernel(Ew::Lgamma, Floats{}, [](auto x) {
     int sign;

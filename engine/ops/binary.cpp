@@ -55,7 +55,7 @@ Tensor pow_grad_base(G g, T a, T b, G, S) {
     Scalar e = b.number;
     if (e.equals(1)) return g;
     // Twice the base: no power, and one pass less.
-    if (e.equals(2)) return mul(g, mul(is_complex(a.tensor.dtype()) ? conj(a.tensor) : a.tensor, 2));
+    if (e.equals(2)) return mul(g, mul(conj(a.tensor), 2));
     Scalar less = e.kind() == Scalar::Complex ? Scalar(e.to_complex() - 1.0)
                   : e.is_integral()           ? Scalar(e.to_int() - 1)
                                               : Scalar(e.to_double() - 1);
@@ -217,17 +217,16 @@ struct Backward {
     if (!g.defined()) return;
     Term a{back.saved(0), a_number}, b{back.saved(1), b_number};
     Tensor y = back.saved(2);
-    if (row->kernel == Ew::Mul) return product(back, g, a, b);
+    if (row->kernel == Ew::Mul && back.may_overwrite(0)) return product(back, g, a, b);
     back.set(0, [&] { return reduce_gradient(row->grad_a(g, a, b, y, alpha), a_sizes, a_type); });
     back.set(1, [&] { return reduce_gradient(row->grad_b(g, a, b, y, alpha), b_sizes, b_type); });
   }
 
-  // The last gradient is written over the one it is made of.
+  // The last gradient is written over g, which nobody else sees.
   void product(Back& back, G g, T a, T b) const {
-    const bool free = back.may_overwrite(0);
     const auto times = [&](T t, bool last) {
       const bool alike = t.tensor.defined() ? t.tensor.dtype() == g.dtype() : t.number.kind() != Scalar::Complex;
-      return times_conj(g, t, free && last && alike ? Out{Out::Into, &g} : Out{});
+      return times_conj(g, t, last && alike ? Out{Out::Into, &g} : Out{});
     };
     back.set(0, [&] { return reduce_gradient(times(b, !back.needs(1)), a_sizes, a_type); });
     back.set(1, [&] { return reduce_gradient(times(a, true), b_sizes, b_type); });
