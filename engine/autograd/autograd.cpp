@@ -190,6 +190,11 @@ Tensor Back::saved(int i) const {
   return t;
 }
 
+Tensor Back::saved_unchanged(int i) const {
+  const Saved& s = node.saved[i];
+  return s.packed || !s.tensor.defined() || s.tensor.version() != s.version ? Tensor() : s.tensor;
+}
+
 // ---- history ----
 
 namespace {

@@ -144,10 +144,11 @@ class Pass {
 
   bool wanted(Node* n) { return args_.inputs.empty() || (entered(n) && needed(n)); }
 
-  void deliver(const Edge& e, const Tensor& g) {
+  void deliver(const Edge& e, const Tensor& g, bool masked = false) {
     Node* n = e.node.get();
     if (!wanted(n)) return;
     Tensor& slot = pending(n)[e.input];
+    if (n->relu && in_nodes_) n->masked = masked && !slot.defined();
     if (!slot.defined()) {
       slot = g;
     } else if (g.defined()) {
@@ -223,7 +224,9 @@ class Pass {
       for (int i = 0; i < n.output_count; i++)
         if (grads[i].defined() && is_sparse(grads[i])) [[unlikely]]
           grads[i] = sparse_gradients.dense(grads[i]);
-    Back back{n, grads, results, args_.inputs.empty() || !in_nodes_ ? 0 : id_};
+    const bool chosen = !args_.inputs.empty();
+    Back back{n, grads, results, chosen && in_nodes_ ? id_ : 0, !chosen && in_nodes_};
+    if (back.all) back.masked = std::exchange(n.masked, false);
     try {
       n.type->apply(n, back);
     } catch (...) {
@@ -238,7 +241,7 @@ class Pass {
       }
     if (!args_.retain_graph) release(n);
     for (int i = 0; i < n.edge_count; i++)
-      if (n.edges[i].node) deliver(n.edges[i], results[i]);
+      if (n.edges[i].node) deliver(n.edges[i], results[i], back.masked && i == 0);
   }
 
   static void call_before(Node& n, Tensor* grads) {
@@ -293,7 +296,7 @@ class Pass {
   void abandon() {
     if (!in_nodes_) return;
     for (Ref<Node>& n : queue_.heap) {
-      n->queued = false;
+      n->queued = n->masked = false;
       for (int i = 0; i < n->output_count; i++) n->pending[i] = Tensor();
     }
   }
@@ -325,6 +328,11 @@ class Pass {
 }  // namespace
 
 bool Back::may_overwrite(int i) const { return (!node.hooks || node.hooks->after.empty()) && held_once(grads[i]); }
+
+bool Back::relu_follows() const {
+  const Node* next = node.edges[0].node.get();
+  return all && !mode.grad && next && next->relu && !next->hooks && (!node.hooks || node.hooks->after.empty());
+}
 
 std::vector<Tensor> run_backward(const BackwardArgs& args) { return Pass(args).run(); }
 

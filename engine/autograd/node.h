@@ -67,6 +67,8 @@ struct Node : Counted {
   bool freed = false;   // saved tensors are gone
   bool queued = false;  // waits in the running backward pass
   uint8_t needed = 1;   // scratch of the running pass
+  bool relu = false;    // a ReLU's: the gradient passes where the result is positive, and is 0 elsewhere
+  bool masked = false;  // a ReLU's, in the running pass: the gradient that waits is already 0 there
   uint64_t pass = 0;    // which pass `needed` speaks of
   Hooks* hooks = nullptr;
   Edge* edges;
@@ -87,6 +89,8 @@ struct Back {
   const Tensor* grads;  // of the outputs; undefined where nothing came
   Tensor* results;      // of the inputs
   uint64_t pass;        // of a pass for chosen inputs only; 0: everything that has an edge is wanted
+  bool all;             // whether the pass is for everything, and keeps its marks in the nodes
+  bool masked = false;  // a ReLU's gradient came in masked; else, whether results[0] is masked ahead of a ReLU
 
   const Tensor& grad(int i = 0) const { return grads[i]; }
   bool needs(int i) const {
@@ -95,7 +99,12 @@ struct Back {
   }
   // Whether nobody else sees this gradient: then its memory may take the result.
   bool may_overwrite(int i) const;
+  // Whether the first input's gradient goes to a ReLU and is seen by nobody before. An op whose gradient only moves
+  // values may then apply the ReLU's mask itself, where there are fewer of them, and set `masked`.
+  bool relu_follows() const;
   Tensor saved(int i) const;
+  // Of a tensor that is not needed but helps: undefined if it was changed since, or is packed.
+  Tensor saved_unchanged(int i) const;
   // Stores make() as input i's gradient, if anyone wants it.
   template <class F>
   void set(int i, F&& make) {

@@ -195,6 +195,16 @@ Tensor max_gradient(const PoolShape& s, X gy, X indices, Ints x_sizes, bool by_s
   return gx.tensor;
 }
 
+// The gradient of the maxima; where they are a ReLU's results, its mask is applied here: there are more places than
+// windows. What is greatest in a window is positive exactly where the ReLU's result is.
+Tensor masked_ahead(Back& b) {
+  const Tensor &g = b.grad(), y = b.saved_unchanged(1);
+  if (!y.defined() || !b.relu_follows() || g.dtype() != y.dtype()) return g;
+  b.masked = true;
+  const bool over = g.order() == y.order() && b.may_overwrite(0);
+  return elementwise(Ew::ReluBackward, {g, y}, g.dtype(), g.dtype(), over ? Out{Out::Into, &g} : Out{});
+}
+
 std::tuple<Tensor, Tensor> max_pool(const char* name, X x, const PoolShape& s, bool wants_indices) {
   if ((x.dtype() == DType::UInt8 || x.dtype() == DType::Int8) && !wants_indices && x.ndim() == s.rank + 2) {
     Laid in = laid_in(x, Order::ChannelsLast);
@@ -214,12 +224,16 @@ std::tuple<Tensor, Tensor> max_pool(const char* name, X x, const PoolShape& s, b
   if (records || wants_indices) where = result(sizes, s.rank, bytes ? DType::UInt8 : DType::Int64, x.device(), in);
   run(pool_kernels(x).max,
       {s, x.dtype(), in.order, in.data(), y.data(), where.tensor.defined() ? where.data() : nullptr, bytes});
-  if (records)
-    record(kMaxNodes[s.adaptive][s.rank], {&x}, {&y.tensor}, {{"indices", &where.tensor}},
+  if (records) {
+    const Edge edge = gradient_edge(x);
+    const bool of_relu = edge.node->relu && saved_hook_depth == 0;
+    record(kMaxNodes[s.adaptive][s.rank], {&x}, {&y.tensor},
+           {{"indices", &where.tensor}, {"result", of_relu ? &y.tensor : nullptr}},
            [s, x_sizes = x->sizes, by_strides = in.by_strides](Back& b) {
              if (b.grad().defined())
-               b.set(0, [&] { return max_gradient(s, b.grad(), b.saved(0), x_sizes, by_strides); });
+               b.set(0, [&] { return max_gradient(s, masked_ahead(b), b.saved(0), x_sizes, by_strides); });
            });
+  }
   return {y.tensor, where.tensor};
 }
 

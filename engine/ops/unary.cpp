@@ -159,6 +159,7 @@ auto unary_backward(const UnaryRow& row, const EwParams& p) {
     const Tensor& g = b.grad();
     if (!g.defined()) return;
     b.set(0, [&] {
+      if (b.masked) return g;
       Tensor saved = b.saved(0);
       if (r->fused != Ew::Count && !mode.grad && !is_complex(g.dtype()) && g.dtype() == saved.dtype()) {
         const bool over = g.order() == saved.order() && b.may_overwrite(0);
@@ -211,7 +212,8 @@ Tensor unary(const UnaryRow& row, const Tensor& x, const EwParams& p, const Out&
              {{row.saves == 'y' ? "result" : "self", row.saves == 'x'   ? &x
                                                      : row.saves == 'y' ? &y
                                                                         : nullptr}},
-             unary_backward(row, p));
+             unary_backward(row, p))
+          ->relu = row.kernel == Ew::Relu;
     return y;
   }
   if (out.inplace()) {
@@ -230,6 +232,7 @@ Tensor unary(const UnaryRow& row, const Tensor& x, const EwParams& p, const Out&
     // The old value is not needed again: it is overwritten, and no copy made.
     elementwise(row.kernel, {x}, compute, result, out, p);
     Ref<Node> n = make_node(row.grad_name, unary_backward(row, p), 1, 1, 1);
+    n->relu = row.kernel == Ew::Relu;
     connect(n, {&x}, {}, {});
     written_inplace(x, n);
     save_tensor(*n, 0, row.saves == 'y' ? "result" : "self", row.saves == 'y' ? x : Tensor(), true, 0);
