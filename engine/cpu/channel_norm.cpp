@@ -188,11 +188,13 @@ void affine_gradient(const ChannelShape& s, const T* gy, const T* x, const C* me
   const int64_t times = rows_of_channels(s) ? rows_at_once(s, kRepeat) : 1;
   const Repeated<C> means(s, mean, times), as(s, a, times), bs(s, b, times), ds(s, d, times);
   each_row(s, [&](int64_t at, int64_t n, int64_t c, bool over_channels) {
-    const auto run = [&](auto parameter) {
-      for_wide<T>(0, n, [&](int64_t i, const auto& access) {
-        const auto of = [&](const C* p) { return parameter(access, p + c, i); };
-        const auto centred = access.load(x + at + i) - of(means.data());
-        access.store(gx + at + i, access.load(gy + at + i) * of(as.data()) + centred * of(bs.data()) + of(ds.data()));
+    // By value: behind references every store would make the compiler read the pointers again.
+    const auto run = [n, in = x + at, g = gy + at, out = gx + at, pm = means.data() + c, pa = as.data() + c,
+                      pb = bs.data() + c, pd = ds.data() + c](auto parameter) {
+      for_wide<T>(0, n, [=](int64_t i, const auto& access) {
+        const auto centred = access.load(in + i) - parameter(access, pm, i);
+        access.store(out + i, access.load(g + i) * parameter(access, pa, i) + centred * parameter(access, pb, i) +
+                                  parameter(access, pd, i));
       });
     };
     over_channels ? run(kEach) : run(kSame);
@@ -270,15 +272,15 @@ void channel_affine(const ChannelShape& s, const T* x, const NormStat<T>* mean, 
   }
   const Repeated<C> means(s, mean, folded ? 1 : times), scales(s, scale, times), shifts(s, shift, times);
   each_row(s, [&](int64_t at, int64_t n, int64_t c, bool over_channels) {
-    const auto run = [&](auto parameter, auto shifted, auto rectify) {
-      for_wide<T>(0, n, [&](int64_t i, const auto& access) {
-        const auto of = [&](const C* p) { return parameter(access, p + c, i); };
-        auto v = access.load(x + at + i);
-        if constexpr (!folded) v -= of(means.data());
-        v *= of(scales.data());
-        if constexpr (shifted) v += of(shifts.data());
+    const auto run = [n, in = x + at, out = y + at, m = means.data() + c, w = scales.data() + c, b = shifts.data() + c](
+                         auto parameter, auto shifted, auto rectify) {
+      for_wide<T>(0, n, [=](int64_t i, const auto& access) {
+        auto v = access.load(in + i);
+        if constexpr (!folded) v -= parameter(access, m, i);
+        v *= parameter(access, w, i);
+        if constexpr (shifted) v += parameter(access, b, i);
         if constexpr (rectify) v = v < 0 ? decltype(v){} : v;
-        access.store(y + at + i, v);
+        access.store(out + i, v);
       });
     };
     const auto choose = [&](auto shifted, auto rectify) {
