@@ -25,88 +25,89 @@ uint64_t order_bits(double x) {
 uint32_t order_bits(int32_t x) { return uint32_t(x) ^ 0x80000000u; }
 uint64_t order_bits(int64_t x) { return uint64_t(x) ^ 1ull << 63; }
 
-// 32-bit keys travel with their position in one word, 64-bit ones in two.
+// A key and its position travel in one word where they fit, else in two.
 struct Wide {
   uint64_t key, position;
 };
 inline bool operator<(const Wide& a, const Wide& b) {
   return a.key < b.key || (a.key == b.key && a.position < b.position);
 }
-inline uint64_t key_of(uint64_t e) { return e >> 32; }
-inline uint64_t key_of(const Wide& e) { return e.key; }
-inline int64_t position_of(uint64_t e) { return int64_t(uint32_t(e)); }
-inline int64_t position_of(const Wide& e) { return int64_t(e.position); }
-template <class E>
-E entry(uint64_t key, int64_t position) {
-  if constexpr (std::is_same_v<E, uint64_t>)
-    return key << 32 | uint64_t(position);
-  else
-    return {key, uint64_t(position)};
-}
+// How the keys of a row, all below 2^bits, are written: in one word the position takes the lowest `shift` bits.
+struct Form {
+  int bits, shift;
 
-// Least digit first; a digit that all keys share costs nothing but the count.
-template <class E>
-void radix_sort(E* a, E* spare, int64_t n) {
-  constexpr int kBits = 11, kBuckets = 1 << kBits, kKeyBits = std::is_same_v<E, uint64_t> ? 32 : 64;
-  constexpr int kDigits = (kKeyBits + kBits - 1) / kBits;
-  std::vector<int64_t> counts(size_t(kDigits) * kBuckets);
-  for (int64_t i = 0; i < n; i++) {
-    uint64_t key = key_of(a[i]);
-    for (int d = 0; d < kDigits; d++) counts[size_t(d * kBuckets) + (key >> d * kBits & (kBuckets - 1))]++;
+  uint64_t key(uint64_t e) const { return e >> shift; }
+  uint64_t key(const Wide& e) const { return e.key; }
+  int64_t position(uint64_t e) const { return int64_t(e & ((uint64_t(1) << shift) - 1)); }
+  int64_t position(const Wide& e) const { return int64_t(e.position); }
+  template <class E>
+  E entry(uint64_t key, int64_t position) const {
+    if constexpr (std::is_same_v<E, uint64_t>)
+      return key << shift | uint64_t(position);
+    else
+      return {key, uint64_t(position)};
   }
+};
+
+// Short rows have small digits: their counters would take longer than the entries.
+struct Digits {
+  int bits, count;
+  Digits(int64_t n, int key_bits) : bits(n < 1500 ? 8 : 11), count((key_bits + bits - 1) / bits) {}
+  int64_t buckets() const { return int64_t(1) << bits; }
+};
+
+// Least digit first, each in two passes over parts of the row: every part counts its digits, then moves its entries
+// behind those of lower digits and of earlier parts. A digit that all keys share costs the counting.
+template <class E>
+void radix_sort(E* a, E* spare, int64_t n, const Form& form, const Digits& digits) {
+  constexpr int64_t kPart = 1 << 16;
+  const int64_t parts = omp_in_parallel() ? 1 : std::clamp<int64_t>(n / kPart, 1, num_threads());
+  const auto each_part = [&](auto f) {
+    parallel_for(0, parts, 1, [&](int64_t b, int64_t e) {
+      for (int64_t p = b; p < e; p++) f(p, n * p / parts, n * (p + 1) / parts);
+    });
+  };
+  const int64_t buckets = digits.buckets();
+  Scratch counters(size_t(parts * buckets) * sizeof(int64_t));
+  int64_t* const counts = counters.as<int64_t>();
   E *from = a, *to = spare;
-  for (int d = 0; d < kDigits; d++) {
-    int64_t* count = counts.data() + d * kBuckets;
-    if (count[key_of(from[0]) >> d * kBits & (kBuckets - 1)] == n) continue;
-    for (int64_t i = 0, at = 0; i < kBuckets; i++) {
-      int64_t c = count[i];
-      count[i] = at;
-      at += c;
+  for (int d = 0; d < digits.count; d++) {
+    const auto bucket = [form, shift = d * digits.bits, mask = uint64_t(buckets - 1)](const E& e) {
+      return form.key(e) >> shift & mask;
+    };
+    each_part([&](int64_t p, int64_t first, int64_t last) {
+      int64_t* count = counts + p * buckets;
+      std::fill_n(count, buckets, 0);
+      for (int64_t i = first; i < last; i++) count[bucket(from[i])]++;
+    });
+    int64_t at = 0, alike = 0;
+    for (int64_t i = 0; i < buckets; i++) {
+      const int64_t begin = at;
+      for (int64_t p = 0; p < parts; p++) at += std::exchange(counts[p * buckets + i], at);
+      alike = std::max(alike, at - begin);
     }
-    for (int64_t i = 0; i < n; i++) to[count[key_of(from[i]) >> d * kBits & (kBuckets - 1)]++] = from[i];
-    std::swap(from, to);
-  }
-  if (from != a) std::copy_n(from, n, a);
-}
-
-template <class E>
-void sort_entries(E* a, int64_t n) {
-  constexpr int64_t kRadix = std::is_same_v<E, uint64_t> ? 1024 : 4096;
-  if (n < kRadix) return std::sort(a, a + n);
-  constexpr int64_t kHalf = 1 << 18;
-  Scratch scratch(size_t(n) * sizeof(E));
-  E* spare = scratch.as<E>();
-  if (n < kHalf || num_threads() == 1 || omp_in_parallel()) return radix_sort(a, spare, n);
-  // One long row: parts in parallel, then merged in pairs.
-  const int64_t parts = int64_t(std::bit_floor(unsigned(std::min(num_threads(), 16))));
-  auto edge = [&](int64_t p) { return n * p / parts; };
-  parallel_for(0, parts, 1, [&](int64_t b, int64_t e) {
-    for (int64_t p = b; p < e; p++) radix_sort(a + edge(p), spare + edge(p), edge(p + 1) - edge(p));
-  });
-  E *from = a, *to = spare;
-  for (int64_t step = 1; step < parts; step *= 2) {
-    // Each pair by two threads: one merges up to the middle from the front, the other from the back.
-    parallel_for(0, parts / step, 1, [&](int64_t b, int64_t e) {
-      for (int64_t h = b; h < e; h++) {
-        int64_t lo = edge(h / 2 * 2 * step), mid = edge((h / 2 * 2 + 1) * step), hi = edge((h / 2 + 1) * 2 * step),
-                half = (hi - lo) / 2;
-        if (h % 2 == 0) {
-          const E *x = from + lo, *xe = from + mid, *y = from + mid, *ye = from + hi;
-          for (int64_t i = 0; i < half; i++) to[lo + i] = x < xe && (y >= ye || *x < *y) ? *x++ : *y++;
-        } else {
-          const E *x = from + mid, *xb = from + lo, *y = from + hi, *yb = from + mid;
-          for (int64_t i = hi - 1; i >= lo + half; i--) to[i] = x > xb && (y <= yb || y[-1] < x[-1]) ? *--x : *--y;
-        }
-      }
+    if (alike == n) continue;
+    each_part([&](int64_t p, int64_t first, int64_t last) {
+      int64_t* count = counts + p * buckets;
+      for (int64_t i = first; i < last; i++) to[count[bucket(from[i])]++] = from[i];
     });
     std::swap(from, to);
   }
   if (from != a) std::copy_n(from, n, a);
 }
 
+template <class E>
+void sort_entries(E* a, int64_t n, const Form& form) {
+  const Digits digits(n, form.bits);
+  if (n < std::max(64, 20 * digits.count)) return std::sort(a, a + n);
+  Scratch spare(size_t(n) * sizeof(E));
+  radix_sort(a, spare.as<E>(), n, form, digits);
+}
+
 // One row's elements as keys. Key: what order_bits takes.
-template <class Key, class E>
+template <class Key>
 struct Rows {
+  static constexpr uint64_t kHighest = sizeof(Key) == 4 ? ~uint32_t(0) : ~uint64_t(0);
   const SortCall& call;
   ConvertFn convert = converter(call.type, dtype_of<Key>);
   size_t size = item_size(call.type);
@@ -124,25 +125,59 @@ struct Rows {
     });
   }
 
-  // Element `position` of the row at `at` becomes number i of the results at `out`.
-  void give(int64_t at, int64_t position, int64_t out) const {
-    if (call.indices) call.indices[out] = position;
+  // Results [first, last), counted from `out` on in steps of `step`, are the row's elements at these positions.
+  template <class Position>
+  void give(int64_t at, int64_t out, int64_t step, int64_t first, int64_t last, Position position) const {
+    if (call.indices)
+      for (int64_t i = first; i < last; i++) call.indices[out + i * step] = position(i);
     if (call.values)
-      std::memcpy(static_cast<char*>(call.values) + out * int64_t(size),
-                  static_cast<const char*>(call.in) + (at + position * call.inner) * int64_t(size), size);
+      dispatch_size(size, [&]<class T>(TypeTag<T>) {
+        const T* x = static_cast<const T*>(call.in) + at;
+        T* y = static_cast<T*>(call.values) + out;
+        for (int64_t i = first; i < last; i++) y[i * step] = x[position(i) * call.inner];
+      });
+  }
+  void give(int64_t at, int64_t position, int64_t out) const {
+    give(at, out, 1, 0, 1, [position](int64_t) { return position; });
   }
 
-  void row(int64_t o, int64_t j, Key* keys, E* e) const {
-    const int64_t n = call.n, inner = call.inner, at = o * n * inner + j, single = o * inner + j;
+  void row(int64_t o, int64_t j, Key* keys, void* entries) const {
+    const int64_t n = call.n, at = o * n * call.inner + j;
     load(at, keys);
-    const uint64_t flip = call.descending ? (sizeof(Key) == 4 ? 0xffffffffull : ~0ull) : 0;
-    for (int64_t i = 0; i < n; i++) e[i] = entry<E>(uint64_t(order_bits(keys[i])) ^ flip, i);
-    const uint64_t nan = sizeof(Key) == 4 ? 0xffffffffull : ~0ull;
+    uint64_t low = 0, high = kHighest;
+    if constexpr (std::is_integral_v<Key>) {
+      // Whole numbers are seldom far apart: counted from the least of them they are short keys.
+      Key least = keys[0], greatest = keys[0];
+      for (int64_t i = 1; i < n; i++) least = std::min(least, keys[i]), greatest = std::max(greatest, keys[i]);
+      low = order_bits(least), high = order_bits(greatest);
+    }
+    const Form form{int(std::bit_width(high - low)), int(std::bit_width(uint64_t(n - 1)))};
+    const auto answered = [&](auto* e) {
+      parallel_for(0, n, kGrain, [=, descending = call.descending](int64_t b, int64_t end) {
+        for (int64_t i = b; i < end; i++) {
+          const uint64_t key = order_bits(keys[i]);
+          e[i] = form.entry<std::decay_t<decltype(*e)>>(descending ? high - key : key - low, i);
+        }
+      });
+      answer(o, j, at, e, form);
+    };
+    if (form.bits + form.shift <= 64)
+      answered(static_cast<uint64_t*>(entries));
+    else
+      answered(static_cast<Wide*>(entries));
+  }
+
+  template <class E>
+  void answer(int64_t o, int64_t j, int64_t at, E* e, const Form& form) const {
+    const int64_t n = call.n, inner = call.inner, single = o * inner + j;
     const bool floating = std::is_floating_point_v<Key>;
+    const uint64_t nan = call.descending ? 0 : kHighest;
     switch (call.what) {
       case SortCall::Full:
-        sort_entries(e, n);
-        for (int64_t i = 0; i < n; i++) give(at, position_of(e[i]), at + i * inner);
+        sort_entries(e, n, form);
+        parallel_for(0, n, kGrain, [&](int64_t b, int64_t end) {
+          give(at, at, inner, b, end, [=](int64_t i) { return form.position(e[i]); });
+        });
         break;
       case SortCall::Top: {
         const int64_t k = call.k, base = o * k * inner + j;
@@ -152,12 +187,12 @@ struct Rows {
           if (k > 0 && k < n) std::nth_element(e, e + k - 1, e + n);
           if (call.sorted) std::sort(e, e + k);
         }
-        for (int64_t i = 0; i < k; i++) give(at, position_of(e[i]), base + i * inner);
+        give(at, base, inner, 0, k, [=](int64_t i) { return form.position(e[i]); });
         break;
       }
       case SortCall::Kth:
         std::nth_element(e, e + call.k, e + n);
-        give(at, position_of(e[call.k]), single);
+        give(at, form.position(e[call.k]), single);
         break;
       case SortCall::Median:
       case SortCall::NanMedian: {
@@ -165,7 +200,7 @@ struct Rows {
         if (floating) {
           int64_t first = -1, nans = 0;
           for (int64_t i = n - 1; i >= 0; i--)
-            if (key_of(e[i]) == nan) first = i, nans++;
+            if (form.key(e[i]) == nan) first = i, nans++;
           if (call.what == SortCall::Median && nans) {
             give(at, first, single);
             break;
@@ -173,31 +208,32 @@ struct Rows {
           count = nans == n ? n : n - nans;
         }
         std::nth_element(e, e + (count - 1) / 2, e + n);
-        give(at, position_of(e[(count - 1) / 2]), single);
+        give(at, form.position(e[(count - 1) / 2]), single);
         break;
       }
       case SortCall::Mode: {
         std::sort(e, e + n);
         int64_t best = 0, most = 0;
         for (int64_t i = 0, length = 0; i < n; i++) {
-          length = i > 0 && key_of(e[i]) == key_of(e[i - 1]) && !(floating && key_of(e[i]) == nan) ? length + 1 : 1;
+          length =
+              i > 0 && form.key(e[i]) == form.key(e[i - 1]) && !(floating && form.key(e[i]) == nan) ? length + 1 : 1;
           if (length > most) most = length, best = i;
         }
-        give(at, position_of(e[best]), single);
+        give(at, form.position(e[best]), single);
         break;
       }
     }
   }
 };
 
-template <class Key, class E>
+template <class Key>
 void run(const SortCall& call) {
-  Rows<Key, E> rows{call};
+  const Rows<Key> rows{call};
   const int64_t count = call.outer * call.inner;
   Unlocked unlocked(count * call.n);
   parallel_for(0, count, std::max<int64_t>(1, kGrain / 8 / std::max<int64_t>(1, call.n)), [&](int64_t b, int64_t e) {
-    Scratch keys(size_t(call.n) * sizeof(Key)), entries(size_t(call.n) * sizeof(E));
-    for (int64_t i = b; i < e; i++) rows.row(i / call.inner, i % call.inner, keys.as<Key>(), entries.as<E>());
+    Scratch keys(size_t(call.n) * sizeof(Key)), entries(size_t(call.n) * 2 * sizeof(Key));
+    for (int64_t i = b; i < e; i++) rows.row(i / call.inner, i % call.inner, keys.as<Key>(), entries.as<void>());
   });
 }
 
@@ -234,15 +270,15 @@ void sort(const SortCall& call) {
         call.n);
   switch (call.type) {
     case DType::Int64:
-      return run<int64_t, Wide>(call);
+      return run<int64_t>(call);
     case DType::Float64:
-      return run<double, Wide>(call);
+      return run<double>(call);
     case DType::Float16:
     case DType::BFloat16:
     case DType::Float32:
-      return run<float, uint64_t>(call);
+      return run<float>(call);
     default:
-      return run<int32_t, uint64_t>(call);
+      return run<int32_t>(call);
   }
 }
 

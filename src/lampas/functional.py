@@ -353,12 +353,16 @@ def cdist(
 # --- unique ---------------------------------------------------------------------------------------------------------
 
 
-def _runs(changed: lampas.Tensor, count: int) -> tuple[lampas.Tensor, lampas.Tensor]:
-    """From where a new value begins (bool, one per element): the run each element is in, and the runs' lengths."""
-    run = changed.to(lampas.int64).cumsum(0) - 1
+# Both take where a new value begins (bool, one per element).
+def _runs(changed: lampas.Tensor) -> lampas.Tensor:
+    """The run each element is in."""
+    return changed.to(lampas.int64).cumsum(0) - 1
+
+
+def _lengths(changed: lampas.Tensor) -> lampas.Tensor:
     starts = changed.nonzero().flatten()
-    ends = lampas.cat([starts[1:], lampas.full((1,), count, dtype=lampas.int64)]) if starts.numel() else starts
-    return run, ends - starts
+    ends = [starts[1:], lampas.full((1,), changed.numel(), dtype=lampas.int64)]
+    return (lampas.cat(ends) if starts.numel() else starts) - starts
 
 
 def _changes(rows: lampas.Tensor) -> lampas.Tensor:
@@ -410,7 +414,7 @@ def unique(
     count = rows.size(0)
     with lampas.no_grad():
         if rows.dim() == 1:
-            order = lampas.sort(rows, stable=True)[1]
+            ordered, order = lampas.sort(rows, stable=True)
         elif count == 0:
             order = lampas.empty(0, dtype=lampas.int64)
         else:
@@ -419,10 +423,13 @@ def unique(
             flat = rows.detach().reshape(count, -1)
             flat = flat.to(lampas.float32) if flat.dtype == lampas.bfloat16 else flat
             order = lampas.from_numpy(np.lexsort(flat.numpy().T[::-1])).to(lampas.int64)
-        ordered = rows[order]
+        if rows.dim() > 1:
+            ordered = rows[order]
         changed = _changes(ordered)
-        run, counts = _runs(changed, count)
-        inverse = lampas.empty(count, dtype=lampas.int64).scatter_(0, order, run) if return_inverse else None
+        counts = _lengths(changed) if return_counts else None
+        inverse = None
+        if return_inverse:
+            inverse = lampas.empty(count, dtype=lampas.int64).scatter_(0, order, _runs(changed))
     values = ordered[changed]
     if at is None:
         inverse = inverse.reshape(input.shape) if return_inverse and inverse is not None else None
@@ -441,10 +448,10 @@ def unique_consecutive(
     """
     rows, at = _rows_along(input, dim)
     changed = _changes(rows)
-    run, counts = _runs(changed, rows.size(0))
+    run = _runs(changed) if return_inverse else None
     values = rows[changed]
-    if at is None:
-        run = run.reshape(input.shape)
-    else:
+    if at is not None:
         values = values.movedim(0, at)
-    return _answer(values, run, counts, return_inverse, return_counts)
+    elif run is not None:
+        run = run.reshape(input.shape)
+    return _answer(values, run, _lengths(changed) if return_counts else None, return_inverse, return_counts)
