@@ -12,10 +12,13 @@ template <class V>
 using E = simd::ElementOf<V>;
 
 // log(1 + e^x) without overflow.
+// For Mish, in terms of e = e^x: tanh(log(1 + e)) = n / (n + 2) where n = e (e + 2). It is 1 long before 20.
 template <class V>
-V softplus(V x) {
-  return simd::max(x, V{}) + simd::log1p(simd::fast_exp(-simd::abs(x)));
-}
+struct MishTerms {
+  V e, n;
+  explicit MishTerms(V x) : e(simd::fast_exp(simd::min(x, simd::splat<V>(20)))), n(e * (e + 2)) {}
+  V tanh_softplus() const { return n / (n + 2); }
+};
 
 template <class V>
 V gelu_tanh(V x) {
@@ -51,7 +54,7 @@ void register_activation_kernels() {
   vector_kernel(Ew::Gelu, simd::Gelu{});
   vector_kernel(Ew::GeluTanh, [](auto x) { return gelu_tanh(x); });
   vector_kernel(Ew::Silu, [](auto x) { return x / (1 + simd::fast_exp(-x)); });
-  vector_kernel(Ew::Mish, [](auto x) { return x * simd::fast_tanh(softplus(x)); });
+  vector_kernel(Ew::Mish, [](auto x) { return x * MishTerms(x).tanh_softplus(); });
   vector_kernel(Ew::Softplus, [](auto x, const EwParams& p) {
     using V = decltype(x);
     V bx = x * E<V>(p.v[0]);
@@ -146,8 +149,9 @@ void register_activation_kernels() {
     return g * s * (1 + x * (1 - s));
   });
   vector_kernel2(Ew::MishBackward, [](auto g, auto x) {
-    auto t = simd::fast_tanh(softplus(x));
-    return g * (t + x * simd::fast_sigmoid(x) * (1 - t * t));
+    const MishTerms m(x);
+    const auto d = m.n + 2;
+    return g * (m.tanh_softplus() + x * (4 * m.e * (1 + m.e)) / (d * d));  // 4 (n + 1) / d^2 times e / (1 + e)
   });
   vector_kernel2(Ew::SoftplusBackward, [](auto g, auto x, const EwParams& p) {
     using V = decltype(x);

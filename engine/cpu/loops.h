@@ -80,7 +80,8 @@ void map2(char* const* p, const bool* single, int64_t n, const EwParams& params)
 
 // Kernels written on whole vectors (transcendental functions).
 template <class T, class F>
-void vmap1(char* const* p, const bool* single, int64_t n, const EwParams& q) {
+void vmap1(char* const* p, const bool* single, int64_t n, const EwParams& params) {
+  const EwParams q = params;
   using V = simd::Vec<T>;
   constexpr int W = simd::kLanes<V>;
   char* y = p[0];
@@ -111,7 +112,8 @@ void vmap1(char* const* p, const bool* single, int64_t n, const EwParams& q) {
 }
 
 template <class T, class F>
-void vmap2(char* const* p, const bool* single, int64_t n, const EwParams& q) {
+void vmap2(char* const* p, const bool* single, int64_t n, const EwParams& params) {
+  const EwParams q = params;
   using V = simd::Vec<T>;
   constexpr int W = simd::kLanes<V>;
   F f;

@@ -23,6 +23,7 @@ FUNCTIONS = {
     "sigmoid": (lampas.sigmoid, special.expit, -87, 87, 3),
     "tanh": (lampas.tanh, np.tanh, -20, 20, 3),
     "silu": (F.silu, lambda x: x * special.expit(x), -80, 87, 4),
+    "mish": (F.mish, lambda x: x * np.tanh(np.log1p(np.exp(x))), -87, 87, 4),
     # 7 units stand for a relative error of 4e-7, in the tail too
     "gelu": (F.gelu, lambda x: x * special.ndtr(x), -12.5, 87, 7),
 }
