@@ -78,23 +78,66 @@ void backward_rows(const PoolWindows& p, const C* inverse, int64_t channels, int
   }
 }
 
-// Plain planes whose windows are wide: each window's lines are summed where they lie.
+// Where planes are too few to lie side by side, or windows are wide: line by line.
+bool by_lines(int64_t planes, const PoolWindows& p, int64_t wide) { return planes < 16 || p.w.kernel >= wide; }
+
+// The lines that a row of results sees are added up, then each window of their sum.
 template <class T>
-void forward_wide(const PoolWindows& p, const Divisors& divide, int64_t planes, const T* x, T* y) {
+void forward_lines(const PoolWindows& p, const Divisors& divide, int64_t planes, const T* x, T* y) {
   using C = PoolCompute<T>;
-  parallel_for(0, planes, rows_grain(p.out_space() * p.size()), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin * p.out_space(); i < end * p.out_space(); i++) {
-      const int64_t ow = i % p.w.out, oh = i / p.w.out % p.h.out, od = i / (p.w.out * p.h.out) % p.d.out;
-      const T* in = x + i / p.out_space() * p.in_space();
-      C total = 0;
+  const int64_t rows = p.d.out * p.h.out, width = p.w.in;
+  parallel_for(0, planes * rows, rows_grain(p.d.kernel * p.h.kernel * width), [&](int64_t begin, int64_t end) {
+    Scratch memory(width * sizeof(C));
+    C* const sums = memory.as<C>();
+    for (int64_t r = begin; r < end; r++) {
+      const int64_t od = r % rows / p.h.out, oh = r % p.h.out;
+      const T* in = x + r / rows * p.in_space();
+      std::fill_n(sums, width, C(0));
       p.rows(od, oh, [&](int64_t, int64_t, int64_t row) {
-        const T* line = in + row * p.w.in + p.w.first[ow];
-        C sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (int64_t k = p.w.k0[ow]; k < p.w.k1[ow]; k++) sum += C(line[k]);
-        total += sum;
+        const T* line = in + row * width;
+#pragma omp simd
+        for (int64_t i = 0; i < width; i++) sums[i] += C(line[i]);
       });
-      y[i] = T(total / C(divide(od, oh, ow)));
+      T* out = y + r * p.w.out;
+      for (int64_t ow = 0; ow < p.w.out; ow++) {
+        const C* first = sums + p.w.first[ow];
+        C total = 0;
+        if (p.w.kernel < 16) {
+          for (int64_t k = p.w.k0[ow]; k < p.w.k1[ow]; k++) total += first[k];
+        } else {
+#pragma omp simd reduction(+ : total)
+          for (int64_t k = p.w.k0[ow]; k < p.w.k1[ow]; k++) total += first[k];
+        }
+        out[ow] = T(total / C(divide(od, oh, ow)));
+      }
+    }
+  });
+}
+
+// A row of gradients collects from the rows of windows it is in, and then along itself.
+template <class T, class C>
+void backward_lines(const PoolWindows& p, const C* inverse, int64_t planes, const T* gy, T* gx) {
+  const int64_t rows = p.d.in * p.h.in, width = p.w.in, windows = p.w.out;
+  parallel_for(0, planes * rows, rows_grain(width), [&](int64_t begin, int64_t end) {
+    Scratch shares(windows * sizeof(C)), line(width * sizeof(C));
+    C *const share = shares.as<C>(), *const sums = line.as<C>();
+    for (int64_t r = begin; r < end; r++) {
+      const T* g = gy + r / rows * p.out_space();
+      std::fill_n(share, windows, C(0));
+      p.window_rows_of(r % rows / p.h.in, r % p.h.in, [&](int64_t row) {
+        const T* from = g + row * windows;
+        const C* by = inverse + row * windows;
+#pragma omp simd
+        for (int64_t i = 0; i < windows; i++) share[i] += C(from[i]) * by[i];
+      });
+      std::fill_n(sums, width, C(0));
+      for (int64_t ow = 0; ow < windows; ow++) {
+        const C v = share[ow];
+        C* first = sums + p.w.first[ow];
+        for (int64_t k = p.w.k0[ow]; k < p.w.k1[ow]; k++) first[k] += v;
+      }
+      T* out = gx + r * width;
+      for (int64_t i = 0; i < width; i++) out[i] = T(sums[i]);
     }
   });
 }
@@ -110,8 +153,8 @@ void avg_pool_forward(const PoolShape& s, Order order, bool count_include_pad, i
   if (order == Order::ChannelsLast) {
     parallel_for(0, s.batch * rows, rows_grain(p.w.out * p.size() * s.channels / 8),
                  [&](int64_t begin, int64_t end) { forward_rows(p, divide, s.channels, begin, end, x, y); });
-  } else if (p.w.kernel >= 6 && p.w.step == 1) {
-    forward_wide(p, divide, s.batch * s.channels, x, y);
+  } else if (by_lines(s.batch * s.channels, p, 6)) {
+    forward_lines(p, divide, s.batch * s.channels, x, y);
   } else {
     plane_blocks(s.batch * s.channels, in_space, sizeof(T), [&](int64_t plane, int64_t count) {
       Scratch in(in_space * count * sizeof(T)), out(out_space * count * sizeof(T));
@@ -138,6 +181,7 @@ void avg_pool_backward(const PoolShape& s, Order order, bool count_include_pad, 
                  [&](int64_t begin, int64_t end) { backward_rows(p, inverse.data(), s.channels, begin, end, gy, gx); });
     return;
   }
+  if (by_lines(s.batch * s.channels, p, 12)) return backward_lines(p, inverse.data(), s.batch * s.channels, gy, gx);
   plane_blocks(s.batch * s.channels, in_space, sizeof(T), [&](int64_t plane, int64_t count) {
     Scratch out(out_space * count * sizeof(T)), in(in_space * count * sizeof(T));
     transpose_batches(1, count, out_space, sizeof(T), gy + plane * out_space, out.as<T>());

@@ -71,6 +71,12 @@ struct PoolWindows {
       for (int64_t kh = h.k0[oh]; kh < h.k1[oh]; kh++)
         f(kd, kh, (d.first[od] + kd * d.step) * h.in + h.first[oh] + kh * h.step);
   }
+  // f(output row) for each row of windows that the input row (id, ih) is seen by.
+  template <class F>
+  void window_rows_of(int64_t id, int64_t ih, F f) const {
+    for (int64_t a = d.hits_from[id]; a < d.hits_from[id + 1]; a++)
+      for (int64_t b = h.hits_from[ih]; b < h.hits_from[ih + 1]; b++) f(d.hits[a].out * h.out + h.hits[b].out);
+  }
   // f(output place, window place) for each window the input (id, ih, iw) is a place of.
   template <class F>
   void windows_of(int64_t id, int64_t ih, int64_t iw, F f) const {

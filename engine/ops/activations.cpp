@@ -264,8 +264,14 @@ Tensor glu(const Tensor& x, int64_t dim, const Out& out) {
       const Tensor& g = b.grad();
       if (!g.defined()) return;
       b.set(0, [&] {
-        Tensor x = b.saved(0), a = narrow(x, d, 0, half), s = sigmoid(narrow(x, d, half, half)), gs = g * s;
-        return cat({gs, gs * a * (1 - s)}, d);
+        Tensor x = b.saved(0), a = narrow(x, d, 0, half), s = sigmoid(narrow(x, d, half, half));
+        if (mode.grad) return cat({g * s, g * s * a * (1 - s)}, d);
+        Tensor gx = empty(x.sizes(), x.dtype(), x.device()), ga = narrow(gx, d, 0, half),
+               gb = narrow(gx, d, half, half);
+        mul(g, s, {Out::Into, &ga});
+        elementwise(Ew::SigmoidBackward, {g, s}, s.dtype(), s.dtype(), {Out::Into, &s});
+        mul(s, a, {Out::Into, &gb});
+        return gx;
       });
     });
   return y;

@@ -270,6 +270,13 @@ const char* const kMeanNodes[2][4] = {
 
 Tensor mean_pool(const Mean& m, X x, const char* node);
 
+// Whether all of the input is one window: a reduction, which has faster kernels.
+bool one_window(const PoolShape& s) {
+  bool one = s.adaptive;
+  for (int d = 0; d < s.rank; d++) one &= s.out[d] == 1;
+  return one;
+}
+
 Tensor mean_gradient(const Mean& m, X gy, Ints x_sizes, Order order, bool by_strides, const char* node) {
   const PoolShape& s = m.shape;
   Laid g = read_in(gy, s.rank, order);
@@ -286,16 +293,23 @@ Tensor mean_gradient(const Mean& m, X gy, Ints x_sizes, Order order, bool by_str
 Tensor mean_pool(const Mean& m, X x, const char* node) {
   const PoolShape& s = m.shape;
   Laid in = read(x, s.rank);
-  Laid y = result(sizes_of(x, s, s.out), s.rank, x.dtype(), x.device(), in);
-  run(pool_kernels(x).mean,
-      {s, x.dtype(), in.order, in.data(), y.data(), nullptr, false, m.count_include_pad, m.divisor});
+  Tensor y;
+  if (one_window(s) && !in.by_strides) {
+    NoGrad guard;
+    IntVec dims;
+    for (int d = -s.rank; d < 0; d++) dims.push_back(d);
+    y = mean(x, dims, true);
+  } else {
+    Laid out = result(sizes_of(x, s, s.out), s.rank, x.dtype(), x.device(), in);
+    run(pool_kernels(x).mean,
+        {s, x.dtype(), in.order, in.data(), out.data(), nullptr, false, m.count_include_pad, m.divisor});
+    y = out.tensor;
+  }
   if (recording(x))
-    record(node, {&x}, {&y.tensor}, {},
-           [m, sizes = x->sizes, order = in.order, by_strides = in.by_strides, node](Back& b) {
-             if (b.grad().defined())
-               b.set(0, [&] { return mean_gradient(m, b.grad(), sizes, order, by_strides, node); });
-           });
-  return y.tensor;
+    record(node, {&x}, {&y}, {}, [m, sizes = x->sizes, order = in.order, by_strides = in.by_strides, node](Back& b) {
+      if (b.grad().defined()) b.set(0, [&] { return mean_gradient(m, b.grad(), sizes, order, by_strides, node); });
+    });
+  return y;
 }
 
 const char* const kMeanNames[] = {"", "avg_pool1d", "avg_pool2d", "avg_pool3d"};
@@ -321,9 +335,7 @@ Tensor adaptive_avg_pool(X x, Ints output) {
   Mean m{adaptive_shape(name, x, rank, output), false, 0};
   CHECK_KIND(NotImplemented, is_floating(x.dtype()), '"', name, "\" not implemented for 'torch.", name_of(x.dtype()),
              "': convert the input to a floating dtype");
-  bool whole = rank > 1;
-  for (int d = 0; d < rank; d++) whole &= m.shape.out[d] == 1;
-  return mean_pool(m, x, whole ? "MeanBackward1" : kMeanNodes[1][rank]);
+  return mean_pool(m, x, rank > 1 && one_window(m.shape) ? "MeanBackward1" : kMeanNodes[1][rank]);
 }
 
 // ---- maxima of windows at random places ----
