@@ -1,5 +1,6 @@
 #include "cpu/loops.h"
 
+#include "core/allocator.h"
 #include "core/threads.h"
 #include "cpu/strided.h"
 #include "cpu/widen.h"
@@ -46,7 +47,8 @@ void copy_strided(const char* from, int64_t from_stride, char* to, int64_t to_st
   });
 }
 
-// Visits elements [begin, end) of a loop's linear order as runs along dimension 0: visit(position, offsets, length).
+// Visits elements [begin, end) of a loop's linear order as runs along dimension 0: visit(position, offset, length,
+// runs), where several whole runs follow each other along dimension 1.
 template <class F>
 void for_runs(const Loop& l, int arg, int64_t begin, int64_t end, F&& visit) {
   int64_t index[Loop::kMaxDims], rest = begin, offset = 0;
@@ -57,11 +59,20 @@ void for_runs(const Loop& l, int arg, int64_t begin, int64_t end, F&& visit) {
     offset += index[d] * strides[d];
   }
   for (int64_t at = begin; at < end;) {
-    int64_t n = std::min(l.sizes[0] - index[0], end - at);
-    visit(at - begin, offset, n);
-    at += n;
-    offset += n * strides[0];
-    index[0] += n;
+    const int64_t n = std::min(l.sizes[0] - index[0], end - at);
+    if (l.ndim > 1 && n == l.sizes[0]) {
+      const int64_t rows = std::min(l.sizes[1] - index[1], (end - at) / n);
+      visit(at - begin, offset, n, rows);
+      at += rows * n;
+      offset += (rows - 1) * strides[1] + n * strides[0];
+      index[0] = n;
+      index[1] += rows - 1;
+    } else {
+      visit(at - begin, offset, n, int64_t(1));
+      at += n;
+      offset += n * strides[0];
+      index[0] += n;
+    }
     for (int d = 0; d + 1 < l.ndim && index[d] == l.sizes[d]; d++) {
       offset += strides[d + 1] - l.sizes[d] * strides[d];
       index[d] = 0;
@@ -70,28 +81,51 @@ void for_runs(const Loop& l, int arg, int64_t begin, int64_t end, F&& visit) {
   }
 }
 
+// Elements [begin, end) of argument `arg` in the loop's linear order, one after the other.
+void gather(const Loop& l, int arg, int64_t begin, int64_t end, char* to) {
+  const LoopArg& a = l.args[arg];
+  dispatch_size(item_size(a.dtype), [&]<class T>(TypeTag<T>) {
+    T* out = reinterpret_cast<T*>(to);
+    const int64_t n0 = l.sizes[0];
+    // Whole runs along dimension 0 that follow each other along dimension 1 are taken together.
+    for_runs(l, arg, begin, end, [&](int64_t at, int64_t offset, int64_t n, int64_t rows) {
+      if (rows == 1)
+        gather_run(a.data + offset, a.strides[0], out + at, n);
+      else
+        gather_rows(a.data + offset, a.strides[0], n0, a.strides[1], rows, out + at);
+    });
+  });
+}
+
 struct Runner {
   const Loop& l;
   BlockFn fn;
   const EwParams& params;
-  bool linear[5], constant[5], direct[5];  // one run of contiguous elements; one value; needs no staging when linear
+  bool flat[5], constant[5], direct[5];  // contiguous in the loop's order; one value; of the kernel's own type
+  int64_t period[5];                     // of what repeats itself in the loop's order, if short, else 0
   alignas(64) char values[5][16];
 
   Runner(const Loop& loop, BlockFn f, const EwParams& p) : l(loop), fn(f), params(p) {
     for (int a = 0; a < l.count; a++) {
       const LoopArg& arg = l.args[a];
-      bool zero = true;
-      for (int d = 0; d < l.ndim; d++) zero &= arg.strides[d] == 0;
-      constant[a] = zero && a > 0;
-      linear[a] = !constant[a] && l.ndim == 1 && arg.strides[0] == int64_t(item_size(arg.dtype));
+      int64_t expected = int64_t(item_size(arg.dtype)), below = 1;
+      period[a] = 1;
+      flat[a] = true;
+      for (int d = 0; d < l.ndim; d++) {
+        flat[a] &= arg.strides[d] == expected;
+        expected *= l.sizes[d], below *= l.sizes[d];
+        if (arg.strides[d] != 0) period[a] = below;
+      }
+      constant[a] = period[a] == 1 && a > 0;
       direct[a] = arg.dtype == l.types[a];
       if (constant[a]) converter(arg.dtype, l.types[a])(arg.data, values[a], 1);
+      if (a == 0 || l.ndim == 1 || period[a] == l.numel || period[a] > kBlock) period[a] = 0;
     }
   }
 
   void range(int64_t begin, int64_t end) const {
     bool all_direct = true;
-    for (int a = 0; a < l.count; a++) all_direct &= constant[a] || (linear[a] && direct[a]);
+    for (int a = 0; a < l.count; a++) all_direct &= constant[a] || (flat[a] && direct[a]);
     if (all_direct) {
       char* p[5];
       for (int a = 0; a < l.count; a++)
@@ -102,12 +136,18 @@ struct Runner {
     }
     // Rows long enough are taken one by one, and what is contiguous along a row needs no staging.
     if (l.ndim > 1 && l.sizes[0] >= 64) {
-      for_runs(l, 0, begin, end, [&](int64_t at, int64_t, int64_t n) {
-        for (int64_t k = 0; k < n; k += kBlock * 8) block(begin + at + k, std::min(kBlock * 8, n - k), true);
+      for_runs(l, 0, begin, end, [&](int64_t at, int64_t, int64_t n, int64_t rows) {
+        for (int64_t r = 0; r < rows; r++)
+          for (int64_t k = 0; k < n; k += kBlock * 8) row(begin + at + r * n + k, std::min(kBlock * 8, n - k));
       });
       return;
     }
-    for (int64_t at = begin; at < end; at += kBlock) block(at, std::min(kBlock, end - at), l.ndim == 1);
+    if (l.ndim == 1) {
+      for (int64_t at = begin; at < end; at += kBlock) row(at, std::min(kBlock, end - at));
+      return;
+    }
+    const Repeats repeats(*this);
+    for (int64_t at = begin; at < end; at += kBlock) mixed(at, std::min(kBlock, end - at), repeats);
   }
 
   int64_t offset_of(int a, int64_t at) const {
@@ -119,21 +159,94 @@ struct Runner {
     return offset;
   }
 
-  // One kernel call on [at, at + n); `row`: these lie along dimension 0.
-  void block(int64_t at, int64_t n, bool row) const {
-    if (n > kBlock && row) {
+  struct Staging {
+    alignas(64) char raw[kBlock * 16];
+    alignas(64) char buffers[5][kBlock * 16];
+  };
+
+  // What repeats itself, in the kernel's type and often enough that every block finds its part in one piece.
+  struct Repeats {
+    Scratch memory;
+    char* at[5] = {};
+    explicit Repeats(const Runner& r) : memory(bytes(r)) {
+      char* to = memory.as<char>();
+      for (int a = 1; a < r.l.count; a++)
+        if (const int64_t n = r.period[a]; n && !r.constant[a]) {
+          const size_t from_size = item_size(r.l.args[a].dtype), size = item_size(r.l.types[a]);
+          Scratch once(size_t(n) * from_size);
+          gather(r.l, a, 0, n, once.as<char>());
+          converter(r.l.args[a].dtype, r.l.types[a])(once.as<void>(), to, n);
+          for (int64_t have = n; have < n + kBlock;) {
+            const int64_t more = std::min(have, n + kBlock - have);
+            std::memcpy(to + have * int64_t(size), to, size_t(more) * size);
+            have += more;
+          }
+          at[a] = to;
+          to += (n + kBlock) * 16;
+        }
+    }
+    static size_t bytes(const Runner& r) {
+      size_t sum = 0;
+      for (int a = 1; a < r.l.count; a++)
+        if (r.period[a] && !r.constant[a]) sum += size_t(r.period[a] + kBlock) * 16;
+      return sum;
+    }
+  };
+
+  // One kernel call on [at, at + n), which goes over the ends of short rows.
+  void mixed(int64_t at, int64_t n, const Repeats& repeats) const {
+    Staging s;
+    char* p[5] = {};
+    bool single[5];
+    for (int a = 0; a < l.count; a++) {
+      const LoopArg& arg = l.args[a];
+      const int64_t size = int64_t(item_size(arg.dtype));
+      single[a] = constant[a];
+      p[a] = s.buffers[a];
+      if (constant[a]) {
+        p[a] = const_cast<char*>(values[a]);
+      } else if (repeats.at[a]) {
+        p[a] = repeats.at[a] + at % period[a] * int64_t(item_size(l.types[a]));
+      } else if (flat[a]) {
+        if (direct[a])
+          p[a] = arg.data + at * size;
+        else if (a > 0)
+          converter(arg.dtype, l.types[a])(arg.data + at * size, s.buffers[a], n);
+      } else if (a > 0) {
+        gather(l, a, at, at + n, direct[a] ? s.buffers[a] : s.raw);
+        if (!direct[a]) converter(arg.dtype, l.types[a])(s.raw, s.buffers[a], n);
+      }
+    }
+    fn(p, single, n, params);
+    const LoopArg& out = l.args[0];
+    const int64_t size = int64_t(item_size(out.dtype));
+    if (flat[0]) {
+      if (!direct[0]) converter(l.types[0], out.dtype)(s.buffers[0], out.data + at * size, n);
+      return;
+    }
+    if (!direct[0]) converter(l.types[0], out.dtype)(s.buffers[0], s.raw, n);
+    const char* from = direct[0] ? s.buffers[0] : s.raw;
+    for_runs(l, 0, at, at + n, [&](int64_t k, int64_t o, int64_t count, int64_t rows) {
+      for (int64_t r = 0; r < rows; r++)
+        copy_strided(from + (k + r * count) * size, size, out.data + o + r * out.strides[1], out.strides[0], count,
+                     size_t(size));
+    });
+  }
+
+  // One kernel call on [at, at + n), which lie along dimension 0; several where something is staged.
+  void row(int64_t at, int64_t n) const {
+    if (n > kBlock) {
       bool staged = false;
       for (int a = 0; a < l.count; a++) {
         int64_t s = l.args[a].strides[0];
         staged |= !constant[a] && !(direct[a] && (s == int64_t(item_size(l.args[a].dtype)) || (s == 0 && a > 0)));
       }
       if (staged) {
-        for (int64_t k = 0; k < n; k += kBlock) block(at + k, std::min(kBlock, n - k), true);
+        for (int64_t k = 0; k < n; k += kBlock) row(at + k, std::min(kBlock, n - k));
         return;
       }
     }
-    alignas(64) char raw[kBlock * 16];
-    alignas(64) char buffers[5][kBlock * 16];
+    Staging s;
     char* p[5] = {};
     bool single[5];
     bool result_direct = false;
@@ -145,55 +258,41 @@ struct Runner {
         p[a] = const_cast<char*>(values[a]);
         continue;
       }
-      int64_t offset = row ? offset_of(a, at) : 0;
-      if (row && arg.strides[0] == int64_t(size)) {
+      const int64_t offset = offset_of(a, at);
+      if (arg.strides[0] == int64_t(size)) {
         if (direct[a]) {
           p[a] = arg.data + offset;
           if (a == 0) result_direct = true;
           continue;
         }
-        p[a] = buffers[a];
-        if (a > 0) converter(arg.dtype, l.types[a])(arg.data + offset, buffers[a], n);
+        p[a] = s.buffers[a];
+        if (a > 0) converter(arg.dtype, l.types[a])(arg.data + offset, s.buffers[a], n);
         continue;
       }
-      if (row && arg.strides[0] == 0 && a > 0) {
-        single[a] = true;
-        converter(arg.dtype, l.types[a])(arg.data + offset, buffers[a], 1);
-        p[a] = buffers[a];
-        continue;
-      }
-      p[a] = buffers[a];
+      p[a] = s.buffers[a];
       if (a == 0) continue;
-      char* gathered = direct[a] ? buffers[a] : raw;
-      if (row) {
-        copy_strided(arg.data + offset, arg.strides[0], gathered, int64_t(size), n, size);
-      } else {
-        for_runs(l, a, at, at + n, [&](int64_t k, int64_t o, int64_t count) {
-          copy_strided(arg.data + o, arg.strides[0], gathered + k * int64_t(size), int64_t(size), count, size);
-        });
+      if (arg.strides[0] == 0) {
+        single[a] = true;
+        converter(arg.dtype, l.types[a])(arg.data + offset, s.buffers[a], 1);
+        continue;
       }
-      if (!direct[a]) converter(arg.dtype, l.types[a])(raw, buffers[a], n);
+      char* gathered = direct[a] ? s.buffers[a] : s.raw;
+      copy_strided(arg.data + offset, arg.strides[0], gathered, int64_t(size), n, size);
+      if (!direct[a]) converter(arg.dtype, l.types[a])(s.raw, s.buffers[a], n);
     }
     single[0] = false;
     fn(p, single, n, params);
     if (result_direct) return;
     const LoopArg& out = l.args[0];
     size_t size = item_size(out.dtype);
-    char* from = buffers[0];
+    char *from = s.buffers[0], *to = out.data + offset_of(0, at);
     if (!direct[0]) {
-      bool contiguous = row && out.strides[0] == int64_t(size);
-      char* to = contiguous ? out.data + offset_of(0, at) : raw;
-      converter(l.types[0], out.dtype)(buffers[0], to, n);
+      const bool contiguous = out.strides[0] == int64_t(size);
+      converter(l.types[0], out.dtype)(s.buffers[0], contiguous ? to : s.raw, n);
       if (contiguous) return;
-      from = raw;
+      from = s.raw;
     }
-    if (row) {
-      copy_strided(from, int64_t(size), out.data + offset_of(0, at), out.strides[0], n, size);
-    } else {
-      for_runs(l, 0, at, at + n, [&](int64_t k, int64_t o, int64_t count) {
-        copy_strided(from + k * int64_t(size), int64_t(size), out.data + o, out.strides[0], count, size);
-      });
-    }
+    copy_strided(from, int64_t(size), to, out.strides[0], n, size);
   }
 };
 

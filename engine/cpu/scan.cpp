@@ -10,6 +10,7 @@ namespace lampas::cpu {
 namespace {
 
 constexpr int64_t kBlock = 512;
+constexpr int64_t kShort = 32;  // rows and widths below are converted many at a time
 
 struct Add {
   template <class T>
@@ -65,6 +66,36 @@ struct Totals {
       for (; k < n; k++) carry = a[k] = F::join(carry, a[k]);
       out(a, y + i * out_size, n);
     }
+  }
+
+  // The totals of n rows of `width` numbers in place; `before`: that of the rows before, or null.
+  static void add_up(A* a, int64_t n, int64_t width, const A* before) {
+    if (before)
+      for (int64_t j = 0; j < width; j++) a[j] = F::join(before[j], a[j]);
+    for (int64_t j = width; j < n * width; j++) a[j] = F::join(a[j - width], a[j]);
+  }
+  // Slices of n rows, all short of something.
+  void slices(const char* x, char* y, int64_t count) const {
+    alignas(64) A a[kBlock], before[kShort];
+    const int64_t n = call.n, width = call.inner, size = n * width;
+    if (const int64_t fit = kBlock / size) {
+      for (int64_t i = 0; i < count; i += fit) {
+        const int64_t m = std::min(fit, count - i);
+        in(x + i * size * in_size, a, m * size);
+        for (int64_t k = 0; k < m; k++) add_up(a + k * size, n, width, nullptr);
+        out(a, y + i * size * out_size, m * size);
+      }
+      return;
+    }
+    const int64_t rows = kBlock / width;
+    for (int64_t i = 0; i < count; i++)
+      for (int64_t r = 0; r < n; r += rows) {
+        const int64_t m = std::min(rows, n - r), at = i * size + r * width;
+        in(x + at * in_size, a, m * width);
+        add_up(a, m, width, r ? before : nullptr);
+        std::copy_n(a + (m - 1) * width, width, before);
+        out(a, y + at * out_size, m * width);
+      }
   }
 
   void columns(const char* x, char* y, int64_t width) const {
@@ -135,6 +166,17 @@ void run(const ScanCall& call) {
   const char* in = static_cast<const char*>(call.in);
   char* out = static_cast<char*>(call.out);
   Unlocked unlocked(call.outer * slice);
+  if (call.n == 1) {
+    const ConvertFn copy = converter(call.in_type, call.out_type);
+    if (call.indices) std::fill_n(call.indices, call.outer * slice, 0);
+    return parallel_for(0, call.outer * slice, kGrain,
+                        [&](int64_t b, int64_t e) { copy(in + b * k.in_size, out + b * k.out_size, e - b); });
+  }
+  if constexpr (requires { k.slices(in, out, slice); })
+    if (call.inner == 1 ? call.n < kShort : call.inner < kShort)
+      return parallel_for(0, call.outer, std::max<int64_t>(1, kGrain / slice), [&](int64_t b, int64_t e) {
+        k.slices(in + b * slice * k.in_size, out + b * slice * k.out_size, e - b);
+      });
   parallel_for(0, call.outer * blocks, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, slice / blocks)),
                [&](int64_t b, int64_t e) {
                  for (int64_t i = b; i < e; i++) {

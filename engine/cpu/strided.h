@@ -50,4 +50,29 @@ void gather_run(const char* from, int64_t step, T* to, int64_t n) {
   }
 }
 
+namespace detail {
+template <int n, class T>
+void gather_short_rows(const char* from, int64_t step, int64_t row_step, int64_t rows, T* to) {
+  for (int64_t r = 0; r < rows; r++, from += row_step, to += n)
+    for (int i = 0; i < n; i++) to[i] = *reinterpret_cast<const T*>(from + i * step);
+}
+}  // namespace detail
+
+// The same for `rows` rows of n elements whose beginnings lie row_step bytes apart.
+template <class T>
+void gather_rows(const char* from, int64_t step, int64_t n, int64_t row_step, int64_t rows, T* to) {
+  switch (n) {
+    case 1:
+      return gather_run(from, row_step, to, rows);
+    case 2:
+      return detail::gather_short_rows<2>(from, step, row_step, rows, to);
+    case 3:
+      return detail::gather_short_rows<3>(from, step, row_step, rows, to);
+    case 4:
+      return detail::gather_short_rows<4>(from, step, row_step, rows, to);
+    default:
+      for (int64_t r = 0; r < rows; r++) gather_run(from + r * row_step, step, to + r * n, n);
+  }
+}
+
 }  // namespace lampas::cpu
