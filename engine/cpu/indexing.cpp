@@ -182,7 +182,7 @@ void run_index(const IndexCall& c) {
   constexpr int64_t item = sizeof(T);
   bool rows =
       c.ndim > 0 && (c.indexed_strides[0] == item && c.other_strides[0] == item ? c.sizes[0] >= 4 || c.sizes[0] >= c.n
-                                                                                : c.sizes[0] > 4 * c.n);
+                                                                                : c.n <= 4 && c.sizes[0] > 4 * c.n);
   int64_t row = c.ndim ? c.sizes[0] : 1;
   Unlocked unlocked(others * c.n);
   if (rows && reads && others / row * c.n >= 4) {
@@ -215,7 +215,8 @@ void run_index(const IndexCall& c) {
       char *x = c.indexed + o[0], *y = c.other + o[1];
       if (c.step == item) {
         T* t = reinterpret_cast<T*>(y);
-        for (int64_t i = from; i < to; i++) F::run(at<T>(x, c.offsets[i]), t[i]);
+        const int64_t* offsets = c.offsets;
+        for (int64_t i = from; i < to; i++) F::run(at<T>(x, offsets[i]), t[i]);
       } else {
         for (int64_t i = from; i < to; i++) F::run(at<T>(x, c.offsets[i]), at<T>(y, i * c.step));
       }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/threads.h"
+#include "cpu/gemm_kernel.h"
 #include "cpu/loops.h"
 #include "cpu/reducers.h"
 #include "cpu/strided.h"
@@ -164,6 +165,13 @@ struct Job {
     if (used) flush();
   }
 
+  // n rows of m elements, `step` bytes apart, as m rows of n.
+  template <class T>
+  static void turn(const char* x, int64_t step, char* to, int64_t m, int64_t n) {
+    gemm_detail::transpose<T>(n, m, reinterpret_cast<const T*>(x), step / int64_t(sizeof(T)), reinterpret_cast<T*>(to),
+                              n);
+  }
+
   void tile(const char* x, int64_t stride, int64_t rows, int64_t n, int64_t position, void* states,
             const void* centres) const {
     int64_t step = plan.kept[0].in;
@@ -174,6 +182,10 @@ struct Job {
       int64_t m = std::min(most, rows - i);
       if (step == int64_t(in_size) && stride == n * step)
         fetch(x + i * stride, step, buffer, m * n);
+      else if (stride == int64_t(in_size) && !convert && m >= 4 && in_size == 4)
+        turn<float>(x + i * stride, step, buffer, m, n);
+      else if (stride == int64_t(in_size) && !convert && m >= 4 && in_size == 8)
+        turn<double>(x + i * stride, step, buffer, m, n);
       else
         for (int64_t k = 0; k < m; k++) fetch(x + (i + k) * stride, step, buffer + k * n * int64_t(size), n);
       r->columns(call.p, buffer, n * int64_t(size), m, n, position + i, states, centres);

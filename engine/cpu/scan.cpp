@@ -44,6 +44,22 @@ struct Totals {
         in_size(int64_t(item_size(c.in_type))),
         out_size(int64_t(item_size(c.out_type))) {}
 
+  // Totals of n numbers `step` apart, on from `carry`, in place; returns the last. Four at a time: the chain of
+  // dependent steps is a quarter as long.
+  static A chain(A* a, int64_t step, int64_t n, A carry) {
+    int64_t k = 0;
+    for (; k + 4 <= n; k += 4, a += 4 * step) {
+      const A two = F::join(a[0], a[step]), three = F::join(two, a[2 * step]),
+              four = F::join(two, F::join(a[2 * step], a[3 * step]));
+      a[0] = F::join(carry, a[0]);
+      a[step] = F::join(carry, two);
+      a[2 * step] = F::join(carry, three);
+      carry = a[3 * step] = F::join(carry, four);
+    }
+    for (; k < n; k++, a += step) carry = *a = F::join(carry, *a);
+    return carry;
+  }
+
   void row(const char* x, char* y) const {
     alignas(64) A a[kBlock];
     A carry{};
@@ -54,16 +70,7 @@ struct Totals {
         carry = a[0];
         k = 1;
       }
-      // Four at a time: the chain of dependent steps is a quarter as long.
-      for (; k + 4 <= n; k += 4) {
-        A two = F::join(a[k], a[k + 1]), three = F::join(two, a[k + 2]),
-          four = F::join(two, F::join(a[k + 2], a[k + 3]));
-        a[k] = F::join(carry, a[k]);
-        a[k + 1] = F::join(carry, two);
-        a[k + 2] = F::join(carry, three);
-        carry = a[k + 3] = F::join(carry, four);
-      }
-      for (; k < n; k++) carry = a[k] = F::join(carry, a[k]);
+      carry = chain(a + k, 1, n - k, carry);
       out(a, y + i * out_size, n);
     }
   }
@@ -72,7 +79,10 @@ struct Totals {
   static void add_up(A* a, int64_t n, int64_t width, const A* before) {
     if (before)
       for (int64_t j = 0; j < width; j++) a[j] = F::join(before[j], a[j]);
-    for (int64_t j = width; j < n * width; j++) a[j] = F::join(a[j - width], a[j]);
+    if (width < 8)
+      for (int64_t j = 0; j < width; j++) chain(a + width + j, width, n - 1, a[j]);
+    else
+      for (int64_t j = width; j < n * width; j++) a[j] = F::join(a[j - width], a[j]);
   }
   // Slices of n rows, all short of something.
   void slices(const char* x, char* y, int64_t count) const {

@@ -22,6 +22,7 @@ using simd::splat;
 template <class T>
 inline constexpr int64_t W = simd::kLanes<simd::Vec<T>>;
 constexpr int64_t kFlush = 4096;                // elements summed in single precision before the sum is widened
+constexpr int64_t kFlushRows = 128;             // the same of a column
 constexpr size_t kStreamed = size_t(24) << 20;  // bytes of a result that will not be found in the cache again
 constexpr int64_t kPart = 65536;                // elements of one part of a row split among threads
 constexpr int64_t kShort = 32, kGroup = 64;     // rows of up to kShort elements go kGroup at a time
@@ -211,14 +212,18 @@ void forward_columns(bool log, const T* x, T* y, int64_t n, int64_t width, int64
         if (!log) put(ys + r * stride, k, v);
         s[k] += v;
       }
-      if (r % 128 == 127) flush();
+      if (n > kFlushRows && r % kFlushRows == kFlushRows - 1) flush();
     }
-    flush();
-    for (int k = 0; k < N; k++)
-      for (int i = 0; i < W<T>; i++) {
-        const double total = i < W<double> ? low[k][i % W<double>] : high[k][i % W<double>];
-        factor[k][i] = T(log ? std::log(total) : 1 / total);
-      }
+    if (n <= kFlushRows) {
+      for (int k = 0; k < N; k++) factor[k] = log ? simd::log(s[k]) : 1 / s[k];
+    } else {
+      flush();
+      for (int k = 0; k < N; k++)
+        for (int i = 0; i < W<T>; i++) {
+          const double total = i < W<double> ? low[k][i % W<double>] : high[k][i % W<double>];
+          factor[k][i] = T(log ? std::log(total) : 1 / total);
+        }
+    }
     for (int64_t r = 0; r < n; r++)
       for (int k = 0; k < N; k++)
         put(ys + r * stride, k,
@@ -236,7 +241,7 @@ void backward_columns(bool log, const T* g, const T* y, T* out, int64_t n, int64
       for (int k = 0; k < N; k++) {
         const V v = get(g + j + r * stride, k);
         s[k] += log ? v : v * get(y + j + r * stride, k);
-        if (r % 128 == 127 || r == n - 1) total[k] += s[k], s[k] = V{};
+        if (r % kFlushRows == kFlushRows - 1 || r == n - 1) total[k] += s[k], s[k] = V{};
       }
     for (int64_t r = 0; r < n; r++)
       for (int k = 0; k < N; k++) {

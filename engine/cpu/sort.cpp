@@ -141,9 +141,43 @@ struct Rows {
     give(at, out, 1, 0, 1, [position](int64_t) { return position; });
   }
 
+  // Positions of the first k of n elements in order, for k far below n: most of the others are passed by, many at a
+  // time, because they are no better than the last of those found.
+  void pick(const Key* keys, int64_t n, int64_t k, Wide* e) const {
+    constexpr int64_t kStep = 32;
+    const auto entry = [&](int64_t i) {
+      const uint64_t key = order_bits(keys[i]);
+      return Wide{call.descending ? kHighest - key : key, uint64_t(i)};
+    };
+    for (int64_t i = 0; i < k; i++) e[i] = entry(i);
+    std::make_heap(e, e + k);
+    for (int64_t i = k; i < n; i += kStep) {
+      const int64_t m = std::min(kStep, n - i);
+      const Key bound = keys[e[0].position];
+      int better = bound != bound;
+      if (call.descending)
+        for (int64_t j = 0; j < m; j++) better |= !(keys[i + j] <= bound);
+      else
+        for (int64_t j = 0; j < m; j++) better |= keys[i + j] < bound;
+      for (int64_t j = 0; better && j < m; j++)
+        if (const Wide x = entry(i + j); x < e[0]) {
+          std::pop_heap(e, e + k);
+          e[k - 1] = x;
+          std::push_heap(e, e + k);
+        }
+    }
+    std::sort_heap(e, e + k);
+  }
+
   void row(int64_t o, int64_t j, Key* keys, void* entries) const {
     const int64_t n = call.n, at = o * n * call.inner + j;
     load(at, keys);
+    if (call.what == SortCall::Top && call.k > 0 && call.k * 64 <= n) {
+      Wide* e = static_cast<Wide*>(entries);
+      pick(keys, n, call.k, e);
+      return give(at, o * call.k * call.inner + j, call.inner, 0, call.k,
+                  [e](int64_t i) { return int64_t(e[i].position); });
+    }
     uint64_t low = 0, high = kHighest;
     if constexpr (std::is_integral_v<Key>) {
       // Whole numbers are seldom far apart: counted from the least of them they are short keys.
@@ -181,12 +215,8 @@ struct Rows {
         break;
       case SortCall::Top: {
         const int64_t k = call.k, base = o * k * inner + j;
-        if (k * 64 <= n) {
-          std::partial_sort(e, e + k, e + n);
-        } else {
-          if (k > 0 && k < n) std::nth_element(e, e + k - 1, e + n);
-          if (call.sorted) std::sort(e, e + k);
-        }
+        if (k > 0 && k < n) std::nth_element(e, e + k - 1, e + n);
+        if (call.sorted) std::sort(e, e + k);
         give(at, base, inner, 0, k, [=](int64_t i) { return form.position(e[i]); });
         break;
       }
