@@ -45,6 +45,12 @@ ConvShape ordinary(const ConvShape& s) {
   // The padding on the right that agrees exactly with the extents; fewer when the kernel never reaches the edge.
   for (int d = 0; d < s.rank; d++)
     o.pad_r[d] = (o.out[d] - 1) * o.stride[d] + o.dilation[d] * (o.kernel[d] - 1) + 1 - o.in[d] - o.pad_l[d];
+  if (o.rank == 1 && o.groups > 1) {
+    // oneDNN's fast kernels of groups want two dimensions.
+    o.rank = 2;
+    for (int64_t* x : {o.in, o.out, o.kernel, o.stride, o.dilation}) x[1] = std::exchange(x[0], 1);
+    for (int64_t* x : {o.pad_l, o.pad_r}) x[1] = std::exchange(x[0], 0);
+  }
   return o;
 }
 
@@ -119,17 +125,18 @@ class Writing {
 template <class T>
 void add_bias(int64_t batch, int64_t channels, int64_t space, Activation<T> y, const T* bias, bool relu) {
   if (!bias && !relu) return;
-  using A = std::conditional_t<std::is_same_v<T, double>, double, float>;
+  using V = simd::Vec<std::conditional_t<std::is_same_v<T, double>, double, float>>;
   const bool last = y.order == Order::ChannelsLast;
   const int64_t rows = last ? batch * space : batch * channels, columns = last ? channels : space;
   parallel_for(0, rows, std::max<int64_t>(1, kGrain / columns), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; r++) {
-      T* row = y.data + r * columns;
-      const A one = bias && !last ? A(bias[r % channels]) : A(0);
-      for (int64_t i = 0; i < columns; i++) {
-        A v = A(row[i]) + (bias && last ? A(bias[i]) : one);
-        row[i] = T(relu && v < A(0) ? A(0) : v);
-      }
+      const V one = bias && !last ? simd::splat<V>(simd::ElementOf<V>(bias[r % channels])) : V{};
+      for_wide<T>(0, columns,
+                  [row = y.data + r * columns, each = last ? bias : nullptr, one, relu](int64_t i, const auto& access) {
+                    V v = access.load(row + i) + (each ? access.load(each + i) : one);
+                    if (relu) v = v < 0 ? V{} : v;
+                    access.store(row + i, v);
+                  });
     }
   });
 }
