@@ -5,6 +5,7 @@
 #include "cpu/gemm.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "core/allocator.h"
 #include "core/threads.h"
@@ -290,8 +291,21 @@ void thin_updates(const Problem<T, T>& g) {
   });
 }
 
+// A column so short that every preparation would take longer.
+template <class T>
+void short_column(const Problem<T, T>& g) {
+  for (int64_t i = 0; i < g.m; i++) {
+    T sum = 0;
+    for (int64_t p = 0; p < g.k; p++) sum += g.a[i * g.a_row + p * g.a_col] * g.b[p * g.b_row];
+    T v = g.alpha * sum, *c = g.c + i * g.ldc;
+    if (g.bias) v += *g.bias;
+    *c = g.beta == T(0) ? v : v + g.beta * *c;
+  }
+}
+
 template <class T>
 void product(Problem<T, T> g) {
+  if (g.n == 1 && g.m * g.k <= 128) return short_column(g);
   if (g.n == 1 && g.m > 1) {  // a column: as a row, with the operands exchanged
     if (g.ldc != 1) {
       Scratch memory(g.m * sizeof(T));
@@ -463,15 +477,20 @@ void gemm_batched(const Gemm<T>& g, const GemmBatch& batch) {
   if (count <= 0 || g.m <= 0 || g.n <= 0) return;
   auto run = [&](int64_t begin, int64_t end) {
     Gemm<T> one = g;
+    std::vector<int64_t> index(size_t(batch.rank));
+    const auto move = [&](int d, int64_t steps) {
+      index[size_t(d)] += steps;
+      one.a += steps * batch.a_strides[d], one.b += steps * batch.b_strides[d], one.c += steps * batch.c_strides[d];
+    };
+    int64_t rest = begin;
+    for (int d = batch.rank; d-- > 0; rest /= batch.sizes[d]) move(d, rest % batch.sizes[d]);
     for (int64_t i = begin; i < end; i++) {
-      int64_t rest = i, a = 0, b = 0, c = 0;
-      for (int d = batch.rank; d-- > 0;) {
-        const int64_t x = rest % batch.sizes[d];
-        rest /= batch.sizes[d];
-        a += x * batch.a_strides[d], b += x * batch.b_strides[d], c += x * batch.c_strides[d];
-      }
-      one.a = g.a + a, one.b = g.b + b, one.c = g.c + c;
       gemm(one);
+      for (int d = batch.rank; d-- > 0;) {
+        move(d, 1);
+        if (index[size_t(d)] < batch.sizes[d]) break;
+        move(d, -index[size_t(d)]);
+      }
     }
   };
   const int64_t work = std::max<int64_t>(1, g.m * g.n * g.k);

@@ -10,6 +10,7 @@
 #include "cpu/fast_math.h"
 #include "cpu/lanes.h"
 #include "cpu/loops.h"
+#include "cpu/strided.h"
 
 namespace lampas::cpu {
 
@@ -153,7 +154,13 @@ struct Entropy {
   };
 
   void load_tile(const T* from, int64_t count, R* to) const {
-    for (int64_t j = 0; j < count; j++) to[j] = R(from[j]);
+    if (c.strides[2] == 1) {
+      for (int64_t j = 0; j < count; j++) to[j] = R(from[j]);
+    } else {
+      T dense[kTile];
+      gather_run(reinterpret_cast<const char*>(from), c.strides[2] * int64_t(sizeof(T)), dense, count);
+      for (int64_t j = 0; j < count; j++) to[j] = R(dense[j]);
+    }
   }
   int64_t tiles() const { return (c.space + kTile - 1) / kTile; }
   template <class F>
@@ -178,11 +185,16 @@ struct Entropy {
         for (int64_t j = 0; j < count; j += W<R>)
           simd::store(t.b + j, load<V>(t.b + j) + simd::fast_exp(load<V>(t.x + j) - load<V>(t.a + j)));
       }
-      for (int64_t j = 0; j < count; j++) {
-        int64_t at = n * c.space + s + j;
-        double log_sum = std::log(double(t.b[j]));
-        c.log_sums[at] = double(t.a[j]) + log_sum;
-        score(at, from + j, log_sum, double(t.a[j]), total);
+      constexpr int kTogether = simd::kLanes<simd::vd>;
+      for (int64_t j0 = 0; j0 < count; j0 += kTogether) {
+        simd::vd sums;
+        for (int j = 0; j < kTogether; j++) sums[j] = double(t.b[j0 + j]);
+        const simd::vd logs = simd::log(sums);
+        for (int64_t j = j0; j < std::min(count, j0 + kTogether); j++) {
+          const int64_t at = n * c.space + s + j;
+          c.log_sums[at] = double(t.a[j]) + logs[j - j0];
+          score(at, from + j * c.strides[2], logs[j - j0], double(t.a[j]), total);
+        }
       }
     });
   }
@@ -233,16 +245,29 @@ struct Entropy {
     if (c.weight_sum) *c.weight_sum = all.weight;
   }
   bool by_rows() const { return c.strides[1] == 1 || c.classes == 1; }
+  // Rows of few classes, each of which would leave most of a vector empty: positions are handled side by side.
+  bool by_short_rows() const { return by_rows() && c.space == 1 && c.classes <= 8 && c.n >= 64; }
+  CrossEntropyCall side_by_side() const {
+    CrossEntropyCall turned = c;
+    turned.n = 1, turned.space = c.n;
+    turned.strides[0] = 0, turned.strides[2] = c.strides[0];
+    return turned;
+  }
   int64_t part_of(int64_t step) const { return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, step)); }
 
   void forward() const {
     int64_t positions = c.n * c.space;
     if (c.normalized)
       in_parts(positions, kGrain, [&](int64_t b, int64_t e, Total& t) { chosen(b, e, t); });
+    else if (by_short_rows())
+      Entropy{side_by_side()}.forward_columns();
     else if (by_rows())
       in_parts(positions, part_of(c.classes), [&](int64_t b, int64_t e, Total& t) { rows(b, e, t); });
     else
-      in_parts(c.n * tiles(), part_of(c.classes * kTile), [&](int64_t b, int64_t e, Total& t) { columns(b, e, t); });
+      forward_columns();
+  }
+  void forward_columns() const {
+    in_parts(c.n * tiles(), part_of(4 * c.classes * kTile), [&](int64_t b, int64_t e, Total& t) { columns(b, e, t); });
   }
   void backward() const {
     int64_t positions = c.n * c.space;
