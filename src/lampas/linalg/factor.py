@@ -152,6 +152,10 @@ def qr(A: lampas.Tensor, mode: str) -> tuple[lampas.Tensor, lampas.Tensor]:
 # --- eigenvalues ----------------------------------------------------------------------------------------------------
 
 
+def _recorded(A: lampas.Tensor) -> bool:
+    return A.requires_grad and lampas.is_grad_enabled()
+
+
 def _solver_errors(name: str, function: Any, *tensors: lampas.Tensor) -> Any:
     import numpy as np
 
@@ -206,17 +210,24 @@ def eigh(A: lampas.Tensor, UPLO: str) -> tuple[lampas.Tensor, lampas.Tensor]:
 @linalg_op("eigvalsh(Tensor A, str UPLO='L') -> Tensor")
 def eigvalsh(A: lampas.Tensor, UPLO: str) -> lampas.Tensor:
     """The eigenvalues of :func:`eigh`."""
+    import numpy as np
+
     check_square("linalg.eigvalsh", A)
-    return _eigh(A, lower=_lower(UPLO))[0]
+    lower = _lower(UPLO)
+    if _recorded(A):  # the gradient is made of the vectors
+        return _eigh(A, lower=lower)[0]
+    return _solver_errors("linalg.eigvalsh", lambda a: np.linalg.eigvalsh(a, "L" if lower else "U"), A)
+
+
+def _complex_of(A: lampas.Tensor) -> lampas.dtype:
+    return lampas.complex128 if A.dtype in (lampas.float64, lampas.complex128) else lampas.complex64
 
 
 def _eig_values(A: lampas.Tensor) -> tuple[lampas.Tensor, lampas.Tensor]:
     import numpy as np
 
     L, V = _solver_errors("linalg.eig", lambda a: tuple(np.linalg.eig(a)), A)
-    double = A.dtype in (lampas.float64, lampas.complex128)
-    dtype = lampas.complex128 if double else lampas.complex64
-    return L.to(dtype), V.to(dtype)
+    return L.to(_complex_of(A)), V.to(_complex_of(A))
 
 
 def _eig_gradient(x: Any, y: Any, g: Any) -> lampas.Tensor:
@@ -243,8 +254,12 @@ def eig(A: lampas.Tensor) -> tuple[lampas.Tensor, lampas.Tensor]:
 @linalg_op("eigvals(Tensor A) -> Tensor")
 def eigvals(A: lampas.Tensor) -> lampas.Tensor:
     """The eigenvalues of :func:`eig`."""
+    import numpy as np
+
     check_square("linalg.eigvals", A)
-    return _eig(A)[0]
+    if _recorded(A):
+        return _eig(A)[0]
+    return _solver_errors("linalg.eigvals", np.linalg.eigvals, A).to(_complex_of(A))
 
 
 # --- singular values ------------------------------------------------------------------------------------------------
@@ -304,8 +319,12 @@ def svd(A: lampas.Tensor, full_matrices: bool, driver: str | None) -> tuple[lamp
 @linalg_op("svdvals(Tensor A, *, str? driver=None) -> Tensor")
 def svdvals(A: lampas.Tensor, driver: str | None) -> lampas.Tensor:
     """The singular values of :func:`svd`, in descending order."""
+    import numpy as np
+
     check_matrix("linalg.svdvals", A)
-    return _svd(A, full=False)[1]
+    if _recorded(A):
+        return _svd(A, full=False)[1]
+    return _solver_errors("linalg.svdvals", lambda a: np.linalg.svd(a, compute_uv=False), A)
 
 
 # --- LU -------------------------------------------------------------------------------------------------------------
