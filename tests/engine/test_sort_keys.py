@@ -71,3 +71,22 @@ def test_order_statistics_of_numbers_far_apart(k):
     assert lampas.topk(t, k, largest=False)[0].tolist() == in_order[:k].tolist()
     assert lampas.kthvalue(t, k)[0].item() == in_order[k - 1]
     assert lampas.median(t)[()].item() == in_order[49]
+
+
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "uint8"])
+@pytest.mark.parametrize("n, k", [(64, 1), (1000, 5), (1000, 15), (4099, 64)])
+def test_a_few_of_many_are_the_first_of_all(n, k, dtype, largest):
+    numbers = np.random.default_rng(n)
+    x = numbers.integers(0, 200, (3, n)).astype(dtype)  # many are alike
+    if dtype.startswith("float"):
+        x = np.where(numbers.random(x.shape) < 0.01, numbers.choice([np.nan, np.inf, -np.inf, -0.0], x.shape), x)
+        x = x.astype(dtype)
+        x[2] = np.nan
+    t = lampas.from_numpy(x)
+    values, positions = lampas.topk(t, k, largest=largest)
+    in_order, order = lampas.sort(t, descending=largest, stable=True)
+    np.testing.assert_array_equal(values.numpy(), in_order[:, :k].numpy())
+    np.testing.assert_array_equal(positions.numpy(), order[:, :k].numpy())
+    columns = lampas.topk(t.t(), k, 0, largest)[0]
+    np.testing.assert_array_equal(columns.numpy(), in_order[:, :k].t().numpy())
