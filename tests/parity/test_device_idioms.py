@@ -282,6 +282,26 @@ p=torch.zeros(1,requires_grad=True);; torch.optim.SGD([p,p], lr=.1)
 """
 
 
+SWITCHES = ("enabled", "benchmark", "deterministic", "allow_tf32", "benchmark_limit")
+
+
+@pytest.fixture
+def switches_as_before():
+    """What the lines switch, both libraries have again afterwards as they had it."""
+    before = [
+        [getattr(m.backends.cudnn, name) for name in SWITCHES]
+        + [m.backends.cuda.flash_sdp_enabled(), m.get_float32_matmul_precision()]
+        for m in (lampas, torch)
+    ]
+    yield
+    for m, (*cudnn, flash, precision) in zip((lampas, torch), before):
+        for name, value in zip(SWITCHES, cudnn):
+            setattr(m.backends.cudnn, name, value)
+        m.backends.cuda.enable_flash_sdp(flash)
+        m.set_float32_matmul_precision(precision)
+
+
+@pytest.mark.usefixtures("switches_as_before")
 @pytest.mark.parametrize("line", LINES.strip().splitlines())
 def test_same_answer(line):
     with every_warning(lampas, torch):
