@@ -89,7 +89,7 @@ struct Back {
   const Tensor* grads;  // of the outputs; undefined where nothing came
   Tensor* results;      // of the inputs
   uint64_t pass;        // of a pass for chosen inputs only; 0: everything that has an edge is wanted
-  bool all;             // whether the pass is for everything, and keeps its marks in the nodes
+  bool all = false;     // whether the pass is for everything, and keeps its marks in the nodes
   bool masked = false;  // a ReLU's gradient came in masked; else, whether results[0] is masked ahead of a ReLU
 
   const Tensor& grad(int i = 0) const { return grads[i]; }

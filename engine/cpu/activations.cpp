@@ -11,7 +11,6 @@ using simd::select;
 template <class V>
 using E = simd::ElementOf<V>;
 
-// log(1 + e^x) without overflow.
 // For Mish, in terms of e = e^x: tanh(log(1 + e)) = n / (n + 2) where n = e (e + 2). It is 1 long before 20.
 template <class V>
 struct MishTerms {

@@ -89,54 +89,8 @@ void transpose(const Loop& l, int k) {
   });
 }
 
-// Rows of one type, element by element where they are not contiguous on both sides.
 template <class T>
-void move_row(char* to, int64_t to_step, const char* from, int64_t from_step, int64_t n) {
-  constexpr int64_t item = sizeof(T);
-  T* out = reinterpret_cast<T*>(to);
-  const T* in = reinterpret_cast<const T*>(from);
-  if (to_step == item && from_step == item) {
-    if (n * item >= 64)
-      std::memmove(to, from, size_t(n * item));
-    else
-      for (int64_t i = 0; i < n; i++) out[i] = in[i];
-  } else if (to_step == item) {
-    gather_run(from, from_step, out, n);
-  } else {
-    for (int64_t i = 0; i < n; i++)
-      *reinterpret_cast<T*>(to + i * to_step) = *reinterpret_cast<const T*>(from + i * from_step);
-  }
-}
-
-template <int n, class T>
-void move_short_rows(char* to, int64_t to_step, int64_t to_row, const char* from, int64_t from_step, int64_t from_row,
-                     int64_t rows) {
-  for (int64_t r = 0; r < rows; r++, to += to_row, from += from_row) {
-    T row[n];
-    for (int i = 0; i < n; i++) row[i] = *reinterpret_cast<const T*>(from + i * from_step);
-    for (int i = 0; i < n; i++) *reinterpret_cast<T*>(to + i * to_step) = row[i];
-  }
-}
-
-template <class T>
-void move_rows_of(int64_t n, char* to, int64_t to_step, int64_t to_row, const char* from, int64_t from_step,
-                  int64_t from_row, int64_t rows) {
-  switch (n) {
-    case 1:
-      return move_row<T>(to, to_row, from, from_row, rows);
-    case 2:
-      return move_short_rows<2, T>(to, to_step, to_row, from, from_step, from_row, rows);
-    case 3:
-      return move_short_rows<3, T>(to, to_step, to_row, from, from_step, from_row, rows);
-    case 4:
-      return move_short_rows<4, T>(to, to_step, to_row, from, from_step, from_row, rows);
-    default:
-      for (int64_t r = 0; r < rows; r++) move_row<T>(to + r * to_row, to_step, from + r * from_row, from_step, n);
-  }
-}
-
-template <class T>
-void move_rows(const Loop& l) {
+void move(const Loop& l) {
   Unlocked unlocked(l.numel);
   parallel_for(0, l.numel, kGrain, [&](int64_t begin, int64_t end) {
     int64_t index[Loop::kMaxDims] = {}, rest = begin, out = 0, in = 0;
@@ -150,8 +104,8 @@ void move_rows(const Loop& l) {
     for (int64_t at = begin; at < end;) {
       const int64_t n = std::min(l.sizes[0] - index[0], end - at);
       const int64_t rows = l.ndim > 1 && n == l.sizes[0] ? std::min(l.sizes[1] - index[1], (end - at) / n) : 1;
-      move_rows_of<T>(n, l.args[0].data + out, l.args[0].strides[0], out_row, l.args[1].data + in, l.args[1].strides[0],
-                      in_row, rows);
+      move_rows<T>(l.args[1].data + in, l.args[1].strides[0], in_row, l.args[0].data + out, l.args[0].strides[0],
+                   out_row, n, rows);
       at += rows * n;
       out += (rows - 1) * out_row - index[0] * l.args[0].strides[0];
       in += (rows - 1) * in_row - index[0] * l.args[1].strides[0];
@@ -190,7 +144,7 @@ void copy(Loop& l) {
       }
   }
   if (l.args[0].dtype == l.args[1].dtype && l.types[0] == l.args[0].dtype) {
-    dispatch_size(size, [&]<class T>(TypeTag<T>) { move_rows<T>(l); });
+    dispatch_size(size, [&]<class T>(TypeTag<T>) { move<T>(l); });
     return;
   }
   const int64_t from_size = int64_t(item_size(l.args[1].dtype));

@@ -37,14 +37,7 @@ struct ConverterTable {
 };
 
 void copy_strided(const char* from, int64_t from_stride, char* to, int64_t to_stride, int64_t n, size_t size) {
-  dispatch_size(size, [&]<class T>(TypeTag<T>) {
-    if (to_stride == int64_t(size)) return gather_run(from, from_stride, reinterpret_cast<T*>(to), n);
-    for (int64_t i = 0; i < n; i++) {
-      *reinterpret_cast<T*>(to) = *reinterpret_cast<const T*>(from);
-      from += from_stride;
-      to += to_stride;
-    }
-  });
+  dispatch_size(size, [&]<class T>(TypeTag<T>) { move_run<T>(from, from_stride, to, to_stride, n); });
 }
 
 // Visits elements [begin, end) of a loop's linear order as runs along dimension 0: visit(position, offset, length,
@@ -81,18 +74,25 @@ void for_runs(const Loop& l, int arg, int64_t begin, int64_t end, F&& visit) {
   }
 }
 
-// Elements [begin, end) of argument `arg` in the loop's linear order, one after the other.
+// Elements [begin, end) of argument `arg` in the loop's linear order from or to one piece of memory. Whole runs along
+// dimension 0 that follow each other along dimension 1 are taken together.
 void gather(const Loop& l, int arg, int64_t begin, int64_t end, char* to) {
   const LoopArg& a = l.args[arg];
+  const int64_t a_row = l.ndim > 1 ? a.strides[1] : 0;
   dispatch_size(item_size(a.dtype), [&]<class T>(TypeTag<T>) {
-    T* out = reinterpret_cast<T*>(to);
-    const int64_t n0 = l.sizes[0];
-    // Whole runs along dimension 0 that follow each other along dimension 1 are taken together.
+    constexpr int64_t item = sizeof(T);
     for_runs(l, arg, begin, end, [&](int64_t at, int64_t offset, int64_t n, int64_t rows) {
-      if (rows == 1)
-        gather_run(a.data + offset, a.strides[0], out + at, n);
-      else
-        gather_rows(a.data + offset, a.strides[0], n0, a.strides[1], rows, out + at);
+      move_rows<T>(a.data + offset, a.strides[0], a_row, to + at * item, item, n * item, n, rows);
+    });
+  });
+}
+void scatter(const Loop& l, int arg, int64_t begin, int64_t end, const char* from) {
+  const LoopArg& a = l.args[arg];
+  const int64_t a_row = l.ndim > 1 ? a.strides[1] : 0;
+  dispatch_size(item_size(a.dtype), [&]<class T>(TypeTag<T>) {
+    constexpr int64_t item = sizeof(T);
+    for_runs(l, arg, begin, end, [&](int64_t at, int64_t offset, int64_t n, int64_t rows) {
+      move_rows<T>(from + at * item, item, n * item, a.data + offset, a.strides[0], a_row, n, rows);
     });
   });
 }
@@ -119,7 +119,7 @@ struct Runner {
       constant[a] = period[a] == 1 && a > 0;
       direct[a] = arg.dtype == l.types[a];
       if (constant[a]) converter(arg.dtype, l.types[a])(arg.data, values[a], 1);
-      if (a == 0 || l.ndim == 1 || period[a] == l.numel || period[a] > kBlock) period[a] = 0;
+      if (a == 0 || constant[a] || l.ndim == 1 || period[a] == l.numel || period[a] > kBlock) period[a] = 0;
     }
   }
 
@@ -171,7 +171,7 @@ struct Runner {
     explicit Repeats(const Runner& r) : memory(bytes(r)) {
       char* to = memory.as<char>();
       for (int a = 1; a < r.l.count; a++)
-        if (const int64_t n = r.period[a]; n && !r.constant[a]) {
+        if (const int64_t n = r.period[a]) {
           const size_t from_size = item_size(r.l.args[a].dtype), size = item_size(r.l.types[a]);
           Scratch once(size_t(n) * from_size);
           gather(r.l, a, 0, n, once.as<char>());
@@ -188,7 +188,7 @@ struct Runner {
     static size_t bytes(const Runner& r) {
       size_t sum = 0;
       for (int a = 1; a < r.l.count; a++)
-        if (r.period[a] && !r.constant[a]) sum += size_t(r.period[a] + kBlock) * 16;
+        if (r.period[a]) sum += size_t(r.period[a] + kBlock) * 16;
       return sum;
     }
   };
@@ -197,11 +197,9 @@ struct Runner {
   void mixed(int64_t at, int64_t n, const Repeats& repeats) const {
     Staging s;
     char* p[5] = {};
-    bool single[5];
     for (int a = 0; a < l.count; a++) {
       const LoopArg& arg = l.args[a];
       const int64_t size = int64_t(item_size(arg.dtype));
-      single[a] = constant[a];
       p[a] = s.buffers[a];
       if (constant[a]) {
         p[a] = const_cast<char*>(values[a]);
@@ -217,7 +215,7 @@ struct Runner {
         if (!direct[a]) converter(arg.dtype, l.types[a])(s.raw, s.buffers[a], n);
       }
     }
-    fn(p, single, n, params);
+    fn(p, constant, n, params);
     const LoopArg& out = l.args[0];
     const int64_t size = int64_t(item_size(out.dtype));
     if (flat[0]) {
@@ -225,12 +223,7 @@ struct Runner {
       return;
     }
     if (!direct[0]) converter(l.types[0], out.dtype)(s.buffers[0], s.raw, n);
-    const char* from = direct[0] ? s.buffers[0] : s.raw;
-    for_runs(l, 0, at, at + n, [&](int64_t k, int64_t o, int64_t count, int64_t rows) {
-      for (int64_t r = 0; r < rows; r++)
-        copy_strided(from + (k + r * count) * size, size, out.data + o + r * out.strides[1], out.strides[0], count,
-                     size_t(size));
-    });
+    scatter(l, 0, at, at + n, direct[0] ? s.buffers[0] : s.raw);
   }
 
   // One kernel call on [at, at + n), which lie along dimension 0; several where something is staged.

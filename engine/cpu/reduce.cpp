@@ -182,10 +182,8 @@ struct Job {
       int64_t m = std::min(most, rows - i);
       if (step == int64_t(in_size) && stride == n * step)
         fetch(x + i * stride, step, buffer, m * n);
-      else if (stride == int64_t(in_size) && !convert && m >= 4 && in_size == 4)
-        turn<float>(x + i * stride, step, buffer, m, n);
-      else if (stride == int64_t(in_size) && !convert && m >= 4 && in_size == 8)
-        turn<double>(x + i * stride, step, buffer, m, n);
+      else if (stride == int64_t(in_size) && !convert && m >= 4 && (in_size == 4 || in_size == 8))
+        (in_size == 4 ? turn<float> : turn<double>)(x + i * stride, step, buffer, m, n);
       else
         for (int64_t k = 0; k < m; k++) fetch(x + (i + k) * stride, step, buffer + k * n * int64_t(size), n);
       r->columns(call.p, buffer, n * int64_t(size), m, n, position + i, states, centres);

@@ -50,28 +50,52 @@ void gather_run(const char* from, int64_t step, T* to, int64_t n) {
   }
 }
 
+// n elements of one type from one place to another; they may be the same.
+template <class T>
+void move_run(const char* from, int64_t from_step, char* to, int64_t to_step, int64_t n) {
+  constexpr int64_t item = sizeof(T);
+  T* out = reinterpret_cast<T*>(to);
+  const T* in = reinterpret_cast<const T*>(from);
+  if (to_step == item && from_step == item) {
+    if (n * item >= 64)
+      std::memmove(to, from, size_t(n * item));
+    else
+      for (int64_t i = 0; i < n; i++) out[i] = in[i];
+  } else if (to_step == item) {
+    gather_run(from, from_step, out, n);
+  } else {
+    for (int64_t i = 0; i < n; i++)
+      *reinterpret_cast<T*>(to + i * to_step) = *reinterpret_cast<const T*>(from + i * from_step);
+  }
+}
+
 namespace detail {
 template <int n, class T>
-void gather_short_rows(const char* from, int64_t step, int64_t row_step, int64_t rows, T* to) {
-  for (int64_t r = 0; r < rows; r++, from += row_step, to += n)
-    for (int i = 0; i < n; i++) to[i] = *reinterpret_cast<const T*>(from + i * step);
+void move_short_rows(const char* from, int64_t from_step, int64_t from_row, char* to, int64_t to_step, int64_t to_row,
+                     int64_t rows) {
+  for (int64_t r = 0; r < rows; r++, to += to_row, from += from_row) {
+    T row[n];
+    for (int i = 0; i < n; i++) row[i] = *reinterpret_cast<const T*>(from + i * from_step);
+    for (int i = 0; i < n; i++) *reinterpret_cast<T*>(to + i * to_step) = row[i];
+  }
 }
 }  // namespace detail
 
-// The same for `rows` rows of n elements whose beginnings lie row_step bytes apart.
+// The same for rows of n elements, whose beginnings lie `from_row` and `to_row` bytes apart.
 template <class T>
-void gather_rows(const char* from, int64_t step, int64_t n, int64_t row_step, int64_t rows, T* to) {
+void move_rows(const char* from, int64_t from_step, int64_t from_row, char* to, int64_t to_step, int64_t to_row,
+               int64_t n, int64_t rows) {
   switch (n) {
     case 1:
-      return gather_run(from, row_step, to, rows);
+      return move_run<T>(from, from_row, to, to_row, rows);
     case 2:
-      return detail::gather_short_rows<2>(from, step, row_step, rows, to);
+      return detail::move_short_rows<2, T>(from, from_step, from_row, to, to_step, to_row, rows);
     case 3:
-      return detail::gather_short_rows<3>(from, step, row_step, rows, to);
+      return detail::move_short_rows<3, T>(from, from_step, from_row, to, to_step, to_row, rows);
     case 4:
-      return detail::gather_short_rows<4>(from, step, row_step, rows, to);
+      return detail::move_short_rows<4, T>(from, from_step, from_row, to, to_step, to_row, rows);
     default:
-      for (int64_t r = 0; r < rows; r++) gather_run(from + r * row_step, step, to + r * n, n);
+      for (int64_t r = 0; r < rows; r++) move_run<T>(from + r * from_row, from_step, to + r * to_row, to_step, n);
   }
 }
 

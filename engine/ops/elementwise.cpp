@@ -394,6 +394,12 @@ Tensor elementwise(Ew op, std::initializer_list<Operand> inputs, DType compute, 
   return call.run();
 }
 
+Tensor fused_gradient(Ew kernel, const Back& b, const Tensor& saved, const EwParams& params) {
+  const Tensor& g = b.grad();
+  const bool over = g.order() == saved.order() && b.may_overwrite(0);
+  return elementwise(kernel, {g, saved}, g.dtype(), g.dtype(), over ? Out{Out::Into, &g} : Out{}, params);
+}
+
 Tensor elementwise_where(const Tensor& condition, const Operand& a, const Operand& b, DType type, const Out& out) {
   check_castable(type, out);
   Operand inputs[3] = {condition, a, b};

@@ -171,6 +171,9 @@ struct EwParams {
 // the output's type. Nothing is recorded.
 Tensor elementwise(Ew op, std::initializer_list<Operand> inputs, DType compute, DType result, const Out& out = {},
                    const EwParams& params = {});
+// The gradient by a kernel of the first output's gradient and a saved tensor of its dtype, written over the former
+// where nobody else sees it.
+Tensor fused_gradient(Ew kernel, const Back& b, const Tensor& saved, const EwParams& params = {});
 // For boolean conditions: the first input keeps its own type (where).
 Tensor elementwise_where(const Tensor& condition, const Operand& a, const Operand& b, DType type, const Out& out);
 

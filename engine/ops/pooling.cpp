@@ -201,8 +201,7 @@ Tensor masked_ahead(Back& b) {
   const Tensor &g = b.grad(), y = b.saved_unchanged(1);
   if (!y.defined() || !b.relu_follows() || g.dtype() != y.dtype()) return g;
   b.masked = true;
-  const bool over = g.order() == y.order() && b.may_overwrite(0);
-  return elementwise(Ew::ReluBackward, {g, y}, g.dtype(), g.dtype(), over ? Out{Out::Into, &g} : Out{});
+  return fused_gradient(Ew::ReluBackward, b, y);
 }
 
 std::tuple<Tensor, Tensor> max_pool(const char* name, X x, const PoolShape& s, bool wants_indices) {

@@ -161,10 +161,8 @@ auto unary_backward(const UnaryRow& row, const EwParams& p) {
     b.set(0, [&] {
       if (b.masked) return g;
       Tensor saved = b.saved(0);
-      if (r->fused != Ew::Count && !mode.grad && !is_complex(g.dtype()) && g.dtype() == saved.dtype()) {
-        const bool over = g.order() == saved.order() && b.may_overwrite(0);
-        return elementwise(r->fused, {g, saved}, g.dtype(), g.dtype(), over ? Out{Out::Into, &g} : Out{}, p);
-      }
+      if (r->fused != Ew::Count && !mode.grad && !is_complex(g.dtype()) && g.dtype() == saved.dtype())
+        return fused_gradient(r->fused, b, saved, p);
       return r->gradient(g, saved, p);
     });
   };

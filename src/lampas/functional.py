@@ -387,6 +387,18 @@ def _rows_along(input: lampas.Tensor, dim: int | None) -> tuple[lampas.Tensor, i
     return input.movedim(dim, 0), dim
 
 
+def _order_of_rows(rows: lampas.Tensor) -> lampas.Tensor:
+    """The positions of rows of any shape in lexicographic order."""
+    import numpy as np
+
+    count = rows.size(0)
+    if count == 0:
+        return lampas.empty(0, dtype=lampas.int64)
+    flat = rows.detach().reshape(count, -1)
+    flat = flat.to(lampas.float32) if flat.dtype == lampas.bfloat16 else flat
+    return lampas.from_numpy(np.lexsort(flat.numpy().T[::-1])).to(lampas.int64)
+
+
 def _answer(values: Any, inverse: Any, counts: Any, return_inverse: bool, return_counts: bool) -> Any:
     chosen = [values, *([inverse] if return_inverse else []), *([counts] if return_counts else [])]
     return chosen[0] if len(chosen) == 1 else tuple(chosen)
@@ -411,25 +423,17 @@ def unique(
     (tensor([1, 3]), tensor([1, 2]))
     """
     rows, at = _rows_along(input, dim)
-    count = rows.size(0)
     with lampas.no_grad():
         if rows.dim() == 1:
             ordered, order = lampas.sort(rows, stable=True)
-        elif count == 0:
-            order = lampas.empty(0, dtype=lampas.int64)
         else:
-            import numpy as np
-
-            flat = rows.detach().reshape(count, -1)
-            flat = flat.to(lampas.float32) if flat.dtype == lampas.bfloat16 else flat
-            order = lampas.from_numpy(np.lexsort(flat.numpy().T[::-1])).to(lampas.int64)
-        if rows.dim() > 1:
+            order = _order_of_rows(rows)
             ordered = rows[order]
         changed = _changes(ordered)
         counts = _lengths(changed) if return_counts else None
         inverse = None
         if return_inverse:
-            inverse = lampas.empty(count, dtype=lampas.int64).scatter_(0, order, _runs(changed))
+            inverse = lampas.empty_like(order).scatter_(0, order, _runs(changed))
     values = ordered[changed]
     if at is None:
         inverse = inverse.reshape(input.shape) if return_inverse and inverse is not None else None

@@ -15,6 +15,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+def _recorded(A: lampas.Tensor) -> bool:
+    return A.requires_grad and lampas.is_grad_enabled()
+
+
 def _triangular(A: lampas.Tensor, B: lampas.Tensor, **options: Any) -> lampas.Tensor:
     return lampas.linalg.solve_triangular(A, B, **options)
 
@@ -141,7 +145,7 @@ def qr(A: lampas.Tensor, mode: str) -> tuple[lampas.Tensor, lampas.Tensor]:
             f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
         )
     if mode == "r":
-        if A.requires_grad and lampas.is_grad_enabled():
+        if _recorded(A):
             raise RuntimeError(
                 "The derivative of linalg.qr depends on Q, which is not computed when mode='r'; use mode='reduced'"
             )
@@ -150,10 +154,6 @@ def qr(A: lampas.Tensor, mode: str) -> tuple[lampas.Tensor, lampas.Tensor]:
 
 
 # --- eigenvalues ----------------------------------------------------------------------------------------------------
-
-
-def _recorded(A: lampas.Tensor) -> bool:
-    return A.requires_grad and lampas.is_grad_enabled()
 
 
 def _solver_errors(name: str, function: Any, *tensors: lampas.Tensor) -> Any:
