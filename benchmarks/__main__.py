@@ -1,12 +1,12 @@
 """Time lampas and PyTorch in turn, each in a process of its own, and print how they compare: ./dev bench --help.
 
-A round measures all libraries, one after the other and never at once, and every other round in reverse order. What
-counts is each library's best over all rounds: other programs on the machine only ever make a time longer. Results go
-to benchmarks/results, as JSON with every sample, as a Markdown table and as a picture (PNG and SVG).
+In a round all libraries measure in short turns, never at once. What counts is each library's best over all rounds:
+other programs on the machine only ever make a time longer. Results go to benchmarks/results, as JSON with every sample,
+as a Markdown table and as a picture (PNG and SVG).
 
-`workloads.py` says what is measured, `worker.py` measures it, `limits.py` finds the machine's limits, `sizes.py`,
-`scaling.py` and `memory.py` are the other measurements; `rows.py`, `tables.py`, `charts.py` and `reports.py` are what
-becomes of the numbers.
+`workloads.py` says what is measured, `worker.py` measures it, `turns.py` says when, `limits.py` finds the machine's
+limits, `sizes.py`, `scaling.py` and `memory.py` are the other measurements; `rows.py`, `tables.py`, `charts.py` and
+`reports.py` are what becomes of the numbers.
 """
 
 import argparse
@@ -19,7 +19,8 @@ from . import arguments, limits, memory, reports, scaling, sizes, tables
 from .machine import this_machine
 from .processes import Library, find_libraries, run_job
 from .reports import Report
-from .rows import Row, Side, turns
+from .rows import Row, Side
+from .turns import Contender, contests
 from .workloads import WORKLOADS, Workload
 
 BUSY = 0.3  # load per core above which times are not to be trusted
@@ -31,19 +32,19 @@ def measure_workload(workload: Workload, libraries: list[Library], options: argp
     row = Row(
         workload.name, workload.about, workload.measures, sides, workload.goal, workload.at_most, not workload.extra
     )
-    by_key = {library.key: library for library in libraries}
-    for key in turns(list(by_key), 1 if workload.measures == "size" else options.rounds):
-        library, side = by_key[key], row.sides[key]
-        if workload.measures != "step":
-            if key == "compile":
-                side.skipped = "there is nothing to compile"
-            # A process gives one sample of the import, and the first may have to read the files from disk.
-            for _ in range(5 if workload.measures == "import" else 1):
-                if not side.done:
-                    side.add(run_job(library, workload.measures))
-        elif not side.done:
-            common = {"name": workload.name, "threads": options.threads, "seconds": options.seconds}
-            side.add(run_job(library, "step", **common, compile=key == "compile"))
+    if workload.measures == "step":
+        compiled = {"compile": {"compile": True}}
+        contenders = {side.key: Contender(side, options.threads, compiled.get(side.key, {})) for side in libraries}
+        for contest in contests(contenders, options.rounds):
+            contest.measure(sides, options.seconds, "workload", name=workload.name)
+        return row
+    # A process gives one sample of the import, and the first may have to read the files from disk.
+    if "compile" in sides:
+        sides["compile"].skipped = "there is nothing to compile"
+    for _ in range(5 * options.rounds if workload.measures == "import" else 1):
+        for library in libraries:
+            if not sides[library.key].done:
+                sides[library.key].add(run_job(library, workload.measures))
     return row
 
 

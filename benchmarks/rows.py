@@ -118,9 +118,3 @@ def geometric_mean(rows: Iterable[Row], over: str = "torch") -> float | None:
     """The mean of the ratios of all rows that count."""
     ratios = [ratio for row in rows if row.counts and (ratio := row.ratio(over))]
     return statistics.geometric_mean(ratios) if ratios else None
-
-
-def turns(sides: list[str], rounds: int) -> Iterable[str]:
-    """The order of measuring: every side once a round, and every other round in reverse."""
-    for turn in range(rounds):
-        yield from sides[:: 1 if turn % 2 == 0 else -1]

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .processes import Library, run_job
-from .rows import Row, Side, turns
+from .processes import Library
+from .rows import Row, Side
 from .sizes import LAYOUTS
+from .turns import Contender, contests
 from .workloads import WORKLOADS
 
 TOLERANCE = 0.95  # the part of its speed that small work may seem to lose: below this it is no longer the clock
@@ -27,7 +28,9 @@ class Case:
 
     def job(self) -> tuple[str, dict[str, Any]]:
         """What a worker is to do."""
-        return ("points", {"op": self.name, "sizes": [self.size]}) if self.size else ("step", {"name": self.name})
+        if not self.size:
+            return "workload", {"name": self.name}
+        return "point", {"op": self.name, "size": self.size, "layout": LAYOUTS[0]}
 
 
 LARGE = [Case("conv3x3", 1.7), Case("matmul_1024", 1.7)]
@@ -48,19 +51,12 @@ def speed_up(row: Row, key: str, threads: int) -> float | None:
 
 def run_case(case: Case, libraries: list[Library], rounds: int, threads: int, seconds: float) -> Row:
     """Measures every library with one thread and with all."""
-    runs = {side_name(side.key, count): (side, count) for side in libraries for count in (1, threads)}
+    contenders = {side_name(side.key, count): Contender(side, count) for side in libraries for count in (1, threads)}
     about = f"{case.size:,} elements" if case.size else WORKLOADS[case.name].about
-    row = Row(case.title, about, "step", {name: Side() for name in runs}, case.goal)
+    row = Row(case.title, about, "step", {name: Side() for name in contenders}, case.goal)
     job, arguments = case.job()
-    for name in turns(list(runs), rounds):
-        library, count = runs[name]
-        if row.sides[name].done:
-            continue
-        result = run_job(library, job, threads=count, seconds=seconds, **arguments)
-        for point in result.pop("points", []):
-            if point["layout"] == LAYOUTS[0]:
-                result |= point
-        row.sides[name].add(result)
+    for contest in contests(contenders, rounds):
+        contest.measure(row.sides, seconds, job, **arguments)
     return row
 
 

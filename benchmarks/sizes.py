@@ -1,6 +1,6 @@
 """The scaling curve: twelve ops from 10 to 10^8 elements, contiguous and strided, in both libraries.
 
-A process measures one op at all its sizes; the libraries take turns.
+A process of each library measures one op at all its sizes; at every point they take turns.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from .costs import F32
-from .processes import Library, run_job
-from .rows import Row, Side, turns
-from .timing import checksum, run_once, sample
+from .processes import Library
+from .rows import Row, Side
+from .timing import Prepared, checksum, run_once
+from .turns import Contender, contests
 
 LAYOUTS = ("contiguous", "strided")
 SAMPLE = 0.002  # seconds that a sample lasts at least: there are many points
@@ -116,28 +117,20 @@ def missing_memory(op: Op, size: int) -> str:
     return f"needs {needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are free"
 
 
-def measure(torch: Any, op: str, sizes: list[int], seconds: float) -> dict[str, Any]:
-    """The job "points": an op at these sizes in both layouts."""
+def prepare_point(torch: Any, op: str, size: int, layout: str) -> Prepared:
+    """The job "point": an op at a size in a layout."""
     chosen = OPS[op]
     F = torch.nn.functional
-    points = []
-    for size in sizes:
-        for layout in LAYOUTS:
-            point: dict[str, Any] = {"size": size, "layout": layout}
-            points.append(point)
-            if reason := missing_memory(chosen, size):
-                point["skipped"] = reason
-                continue
-            shape = shape_of(size, chosen.images)
-            names = {name: lay_out(torch, shape, layout) for name in "ab"[: chosen.operands]}
-            names |= {name: getattr(torch, name) for name in ("relu", "exp", "sum", "mean", "softmax", "cat")}
-            names |= {"gelu": F.gelu, "layer_norm": F.layer_norm, "max_pool2d": F.max_pool2d}
-            names |= {"width": shape[-1:], "weight": torch.ones(shape[-1]), "bias": torch.zeros(shape[-1])}
-            step = chosen.statement, names
-            if size <= CHECKED:
-                point["checksum"] = checksum(torch, run_once(step))
-            point["samples"] = sample(step, seconds, SAMPLE)
-    return {"points": points}
+    if reason := missing_memory(chosen, size):
+        return Prepared(about={"skipped": reason})
+    shape = shape_of(size, chosen.images)
+    names = {name: lay_out(torch, shape, layout) for name in "ab"[: chosen.operands]}
+    names |= {name: getattr(torch, name) for name in ("relu", "exp", "sum", "mean", "softmax", "cat")}
+    names |= {"gelu": F.gelu, "layer_norm": F.layer_norm, "max_pool2d": F.max_pool2d}
+    names |= {"width": shape[-1:], "weight": torch.ones(shape[-1]), "bias": torch.zeros(shape[-1])}
+    step = chosen.statement, names
+    about = {"checksum": checksum(torch, run_once(step))} if size <= CHECKED else {}
+    return Prepared(step, about, SAMPLE)
 
 
 # ---- all points ----
@@ -160,14 +153,10 @@ def run_op(
 ) -> list[Point]:
     """Measures an op at all sizes."""
     points = points_of(op, sizes, libraries)
-    by_key = {library.key: library for library in libraries}
-    for key in turns(list(by_key), rounds):
-        if all(point.sides[key].error for point in points.values()):
-            continue
-        result = run_job(by_key[key], "points", op=op.name, sizes=sizes, threads=threads, seconds=seconds)
-        measured = result.pop("points", [{"size": size, "layout": layout} for size, layout in points])
-        for part in measured:
-            points[part["size"], part["layout"]].sides[key].add({**result, **part})
+    contenders = {library.key: Contender(library, threads) for library in libraries}
+    for contest in contests(contenders, rounds):
+        for (size, layout), point in points.items():
+            contest.measure(point.sides, seconds, "point", op=op.name, size=size, layout=layout)
     return list(points.values())
 
 

@@ -2,12 +2,27 @@
 
 import time
 import timeit
+from dataclasses import dataclass, field
 from typing import Any
 
 from .workloads import WORKLOADS, Compile, Step, plain
 
 SAMPLE = 0.01  # a sample lasts at least this long, in seconds, so that the clock's own cost does not count
 WARM_UP = 3
+
+
+@dataclass
+class Prepared:
+    """A step that is ready to be timed, and what there is to say about it: its checksum, or why there is none."""
+
+    step: Step | None = None
+    about: dict[str, Any] = field(default_factory=dict)
+    sample_seconds: float = SAMPLE
+
+    def samples(self, seconds: float) -> dict[str, Any]:
+        """The job "sample"."""
+        assert self.step is not None, "nothing is prepared"
+        return {"samples": sample(self.step, seconds, self.sample_seconds)}
 
 
 def checksum(torch: Any, result: Any) -> float | None:
@@ -73,10 +88,9 @@ def compiled_step(torch: Any, name: str) -> Step | None:
     return step if calls else None
 
 
-def measure(torch: Any, name: str, seconds: float, compile: bool = False) -> dict[str, Any]:
-    """The job "step": samples of a workload, and the checksum of its first result."""
+def prepare_workload(torch: Any, name: str, compile: bool = False) -> Prepared:
+    """The job "workload": its step, and the checksum of its first result."""
     step = compiled_step(torch, name) if compile else prepare_step(torch, name)
     if step is None:
-        return {"skipped": "there is nothing to compile"}
-    check = checksum(torch, run_once(step))
-    return {"samples": sample(step, seconds), "checksum": check}
+        return Prepared(about={"skipped": "there is nothing to compile"})
+    return Prepared(step, {"checksum": checksum(torch, run_once(step))})

@@ -5,8 +5,9 @@ from benchmarks import memory, scaling
 from benchmarks.costs import Cost, conv, gpt, lstm, matmul, resnet18, stream, tutorial_cnn
 from benchmarks.limits import Limits, combined, pick
 from benchmarks.processes import last_words
-from benchmarks.rows import Row, Side, geometric_mean, turns
+from benchmarks.rows import Row, Side, geometric_mean
 from benchmarks.sizes import OPS, powers, shape_of
+from benchmarks.turns import in_turn
 
 
 def row(ours, theirs, **fields):
@@ -55,7 +56,7 @@ def test_different_results_are_noticed():
 
 
 def test_turns_alternate():
-    assert list(turns(["a", "b"], 3)) == ["a", "b", "b", "a", "a", "b"]
+    assert list(in_turn(["a", "b"], 3)) == ["a", "b", "b", "a", "a", "b"]
 
 
 def test_costs():
