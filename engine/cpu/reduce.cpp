@@ -80,8 +80,9 @@ Plan make_plan(const ReduceCall& call, bool positional) {
 // Offsets of element `index` (dimension 0 innermost).
 void locate(const Dim* dims, int n, int64_t index, int64_t& in, int64_t& out) {
   for (int i = 0; i < n; i++) {
-    int64_t k = index % dims[i].size;
-    index /= dims[i].size;
+    const bool outermost = i == n - 1;
+    int64_t k = outermost ? index : index % dims[i].size;
+    if (!outermost) index /= dims[i].size;
     in += k * dims[i].in;
     out += k * dims[i].out;
   }
@@ -138,7 +139,10 @@ struct Job {
 
   void row(const char* x, int64_t begin, int64_t end, void* state, const void* centre) const {
     const Dim& inner = plan.reduced[0];
-    if (!convert && inner.in == int64_t(in_size) && (plan.reduced_count == 1 || inner.size >= 256)) {
+    const bool dense = !convert && inner.in == int64_t(in_size);
+    if (dense && plan.reduced_count == 1)
+      return r->row(call.p, x + begin * inner.in, end - begin, begin, state, centre);
+    if (dense && inner.size >= 256) {
       walk(plan.reduced, plan.reduced_count, begin, end, [&](int64_t offset, int64_t n) {
         r->row(call.p, x + offset, n, begin, state, centre);
         begin += n;
@@ -293,6 +297,7 @@ class Driver {
       }
       for (int64_t g = b; g < e; g += width_) {
         Group group{nullptr, std::min(width_, e - g), g, 1};
+        main_.r->init(states, group.n);
         for (int64_t i = 0; i < group.n; i++) {
           const char* x = row_start(g + i);
           char* state = states + i * int64_t(main_.r->state_size);
@@ -300,8 +305,8 @@ class Driver {
             centre_.r->init(state, 1);
             centre_.row(x, 0, plan_.count, state, nullptr);
             make_centres(state, {x, 1, g + i, 1}, centres + i * int64_t(main_.size));
+            main_.r->init(state, 1);
           }
-          main_.r->init(state, 1);
           main_.row(x, 0, plan_.count, state, centred_ ? centres + i * int64_t(main_.size) : nullptr);
         }
         write(states, group, centres);

@@ -250,7 +250,9 @@ void reduce_row(double p, const char* data, int64_t n, int64_t, void* state, con
       a0 = broadcast<V>(F::start());
     }
     for (; n >= W; n -= W, x += W) a0 = f.step(a0, at(0), cs);
-    if (n > 0) {  // lanes past the end keep what they have
+    if (n > 0 && x - reinterpret_cast<const T*>(data) >= W) {  // the row's last vector, without what is done
+      a0 = first_lanes<T>(W - n, a0, f.step(a0, at(n - W), cs));
+    } else if (n > 0) {  // lanes past the end keep what they have
       V rest = broadcast<V>(x[0]);
       std::memcpy(&rest, x, size_t(n) * sizeof(T));
       a0 = first_lanes<T>(n, f.step(a0, rest, cs), a0);
