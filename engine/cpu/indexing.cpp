@@ -130,6 +130,8 @@ T& at(char* p, int64_t offset) {
   return *reinterpret_cast<T*>(p + offset);
 }
 
+constexpr int64_t kBlock = 256;
+
 // n elements in a row on both sides.
 template <class T, class F>
 void along(char* indexed, int64_t indexed_step, char* other, int64_t other_step, int64_t n) {
@@ -143,6 +145,19 @@ void along(char* indexed, int64_t indexed_step, char* other, int64_t other_step,
       T* b = reinterpret_cast<T*>(other);
 #pragma GCC ivdep
       for (int64_t k = 0; k < n; k++) F::run(a[k], b[k]);
+    }
+    return;
+  }
+  if (!std::is_same_v<F, Reads> && indexed_step == sizeof(T)) {
+    // Such as the gradient of a sum, one number seen everywhere.
+    T block[kBlock];
+    for (int64_t begin = 0; begin < n; begin += kBlock) {
+      const int64_t m = std::min(kBlock, n - begin);
+      if (other_step != 0)
+        for (int64_t k = 0; k < m; k++) block[k] = at<T>(other, (begin + k) * other_step);
+      else if (begin == 0)
+        std::fill_n(block, m, at<T>(other, 0));
+      along<T, F>(indexed + begin * int64_t(sizeof(T)), sizeof(T), reinterpret_cast<char*>(block), sizeof(T), m);
     }
     return;
   }
@@ -180,9 +195,10 @@ void run_index(const IndexCall& c) {
   const int64_t* strides[2] = {c.indexed_strides, c.other_strides};
   constexpr bool reads = std::is_same_v<F, Reads>;
   constexpr int64_t item = sizeof(T);
-  bool rows =
-      c.ndim > 0 && (c.indexed_strides[0] == item && c.other_strides[0] == item ? c.sizes[0] >= 4 || c.sizes[0] >= c.n
-                                                                                : c.n <= 4 && c.sizes[0] > 4 * c.n);
+  const bool dense = c.ndim > 0 && c.indexed_strides[0] == item, both = dense && c.other_strides[0] == item;
+  const bool rows = c.ndim > 0 && (both              ? c.sizes[0] >= 4 || c.sizes[0] >= c.n
+                                   : dense && !reads ? c.sizes[0] >= 16
+                                                     : c.n <= 4 && c.sizes[0] > 4 * c.n);
   int64_t row = c.ndim ? c.sizes[0] : 1;
   Unlocked unlocked(others * c.n);
   if (rows && reads && others / row * c.n >= 4) {

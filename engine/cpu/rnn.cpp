@@ -1,8 +1,10 @@
-// A recurrent layer: the input's product for all steps at once, then for each step the recurrent product on weights
-// packed once and one pass over the gates. Every thread owns a range of hidden units through all steps, so that a step
-// needs a single barrier: the pass over the gates follows the product of the same units without one.
+// A recurrent layer: for each step the recurrent product on weights packed once, and one pass over the gates. Where the
+// weights fit a thread's cache, every thread owns rows of the batch through all steps and waits for nobody; the input's
+// product goes step by step as well. Else it owns a range of hidden units, after the input's product for all steps at
+// once: a step then needs a single barrier, as the pass over the gates follows the product of the same units.
 #include "cpu/rnn.h"
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <vector>
@@ -19,6 +21,9 @@ namespace lampas::cpu {
 namespace {
 
 constexpr int64_t kStepWork = 1 << 18;  // multiply-adds of a step worth sharing among threads
+constexpr int64_t kManyRows = 8;        // for which a step's products reach the registers' speed
+// Bytes of weights: half of the second-level cache; more where a thread's rows use often what it loads again.
+constexpr int64_t kFitting = 512 << 10, kLoadable = 4 << 20, kRowsPerLoad = 24;
 
 // One row of one step. Pointers may be null where the cell has no such value.
 template <class T>
@@ -124,12 +129,20 @@ class Layer {
       : q_(q), layout_(rnn_layout(cell)), H_(q.hidden), S_(q.state), ld_(q.gate_stride), start_(size_t(q.steps) + 1) {
     for (int64_t t = 0; t < q.steps; t++) start_[size_t(t) + 1] = start_[size_t(t)] + q.batch_sizes[t];
     batch_ = q.batch_sizes[0];
-    const int64_t work = batch_ * layout_.gates * H_ * S_;
-    threads_ = omp_in_parallel() || work < 2 * kStepWork ? 1 : int(std::min<int64_t>(num_threads(), work / kStepWork));
+    const int64_t gates = layout_.gates * H_, available = omp_in_parallel() ? 1 : num_threads();
+    const auto worth = [&](int64_t work, int64_t most) {
+      return int(std::clamp<int64_t>(work / kStepWork, 1, std::min(available, most)));
+    };
+    const int by_units = worth(batch_ * gates * S_, Panels<T>::count(H_));
+    const int by_rows = worth(q.rows * gates * S_, std::max<int64_t>(1, batch_ / 4));
+    const int64_t bytes = gates * (S_ + q.input) * int64_t(sizeof(T));
+    const bool fitting = bytes <= (batch_ >= kRowsPerLoad * by_rows ? kLoadable : kFitting);
+    by_rows_ = q.steps > 1 && batch_ >= kManyRows && fitting && by_rows >= by_units;
+    threads_ = by_rows_ ? by_rows : by_units;
   }
 
   void forward() {
-    project_input();
+    if (!by_rows_) project_input();
     if (q_.steps == 1) {  // packing pays only when it is used again
       const int64_t one = layout_.gates * H_;
       T* g = gates() + layout_.recurrent_slot * H_;
@@ -140,34 +153,36 @@ class Layer {
                  q_.b_hh ? in(q_.b_hh) + added : nullptr});
     }
     const bool packs = q_.steps > 1;
-    const int64_t blocks = Panels<T>::count(H_), out_blocks = Panels<T>::count(S_);
     const int64_t per_gate = Panels<T>::elements(S_, H_);
     Scratch weights(packs ? size_t(layout_.gates * per_gate) * sizeof(T) : 1);
     Scratch projection(q_.w_hr ? size_t(Panels<T>::elements(H_, S_)) * sizeof(T) : 1);
     const Panels<T> proj(projection.as<T>(), H_, S_);
+    const InputWeights input(*this);
     team([&](int thread, int count) {
-      const int64_t b0 = blocks * thread / count, b1 = blocks * (thread + 1) / count;
-      const int64_t u0 = b0 * kC, u1 = std::min(H_, b1 * kC);
-      const int64_t p0 = out_blocks * thread / count, p1 = out_blocks * (thread + 1) / count;
+      const Share packing = units_of(thread, count), part = by_rows_ ? rows_of(thread, count) : packing;
       Panels<T> gate[4];
       for (int k = 0; packs && k < layout_.gates; k++) {
         gate[k] = Panels<T>(weights.as<T>() + k * per_gate, S_, H_);
-        gate[k].pack(b0, b1, in(q_.w_hh) + k * H_ * S_, 1, S_);
+        gate[k].pack(packing.b0, packing.b1, in(q_.w_hh) + k * H_ * S_, 1, S_);
       }
-      if (q_.w_hr) proj.pack(p0, p1, in(q_.w_hr), 1, H_);
+      if (q_.w_hr) proj.pack(packing.p0, packing.p1, in(q_.w_hr), 1, H_);
+      if (by_rows_) input.pack(thread, count), barrier(count);
       for (int64_t s = 0; s < q_.steps; s++) {
-        const int64_t t = step(s), n = q_.batch_sizes[t], row = start_[size_t(t)];
-        T* g = gates() + row * ld_;
+        const int64_t t = step(s), row = start_[size_t(t)], end = std::min(part.r1, q_.batch_sizes[t]);
+        if (part.r0 >= end) continue;
+        T* g = gates() + (by_rows_ && !q_.keeps ? 0 : row) * ld_;
+        if (by_rows_) input.multiply(row + part.r0, end - part.r0, g + part.r0 * ld_);
         for (int k = 0; packs && k < layout_.gates; k++) {
           const bool adds = k < adding_gates();
-          const T* bias = !adds && q_.b_hh ? in(q_.b_hh) + k * H_ + u0 : nullptr;
-          each_previous(s, in(q_.y), in(q_.h0), S_, [&](int64_t first, int64_t rows, const T* h) {
-            gate[k].multiply(b0, b1, rows, h, S_, 1, g + first * ld_ + (layout_.recurrent_slot + k) * H_ + u0, ld_,
-                             T(1), adds ? T(1) : T(0), bias);
+          const T* bias = !adds && q_.b_hh ? in(q_.b_hh) + k * H_ + part.u0 : nullptr;
+          each_previous(s, part.r0, end, in(q_.y), in(q_.h0), S_, [&](int64_t first, int64_t rows, const T* h) {
+            gate[k].multiply(part.b0, part.b1, rows, h, S_, 1,
+                             g + first * ld_ + (layout_.recurrent_slot + k) * H_ + part.u0, ld_, T(1),
+                             adds ? T(1) : T(0), bias);
           });
         }
         T* h = (q_.w_hr ? out(q_.hiddens) : out(q_.y)) + row * H_;
-        for (int64_t b = 0; b < n; b++) {
+        for (int64_t b = part.r0; b < end; b++) {
           Row<T> r{};
           r.gates = g + b * ld_;
           r.h = h + b * H_;
@@ -176,12 +191,13 @@ class Layer {
             r.c = out(q_.cells) + (row + b) * H_;
             r.c_prev = previous(s, b, in(q_.cells), in(q_.c0), H_);
           }
-          forward_row<T, cell>(r, H_, u0, u1);
+          forward_row<T, cell>(r, H_, part.u0, part.u1);
         }
-        barrier(count);
+        wait(count);
         if (q_.w_hr) {
-          proj.multiply(p0, p1, n, h, H_, 1, out(q_.y) + row * S_ + p0 * kC, S_, T(1), T(0));
-          barrier(count);
+          proj.multiply(part.p0, part.p1, end - part.r0, h + part.r0 * H_, H_, 1,
+                        out(q_.y) + (row + part.r0) * S_ + part.p0 * kC, S_, T(1), T(0));
+          wait(count);
         }
       }
     });
@@ -198,27 +214,26 @@ class Layer {
       *gp = grad_y.as<T>();
     start_gradient(gh, q_.ghn, batch_ * S_);
     if (cell == RnnCell::Lstm) start_gradient(gc, q_.gcn, batch_ * H_);
-    const int64_t blocks = Panels<T>::count(H_), out_blocks = Panels<T>::count(S_);
     Scratch weights(size_t(Panels<T>::elements(one, S_)) * sizeof(T));
     Scratch projection(q_.w_hr ? size_t(Panels<T>::elements(S_, H_)) * sizeof(T) : 1);
     const Panels<T> w(weights.as<T>(), one, S_), proj(projection.as<T>(), S_, H_);
     team([&](int thread, int count) {
-      const int64_t b0 = blocks * thread / count, b1 = blocks * (thread + 1) / count;
-      const int64_t u0 = b0 * kC, u1 = std::min(H_, b1 * kC);
-      const int64_t p0 = out_blocks * thread / count, p1 = out_blocks * (thread + 1) / count;
-      const int64_t s0 = p0 * kC, s1 = std::min(S_, p1 * kC);
-      w.pack(p0, p1, in(q_.w_hh), S_, 1);
-      if (q_.w_hr) proj.pack(b0, b1, in(q_.w_hr), H_, 1);
+      const Share packing = units_of(thread, count), part = by_rows_ ? rows_of(thread, count) : packing;
+      w.pack(packing.p0, packing.p1, in(q_.w_hh), S_, 1);
+      if (q_.w_hr) proj.pack(packing.b0, packing.b1, in(q_.w_hr), H_, 1);
+      if (by_rows_) barrier(count);
       for (int64_t s = q_.steps; s-- > 0;) {
-        const int64_t t = step(s), n = q_.batch_sizes[t], row = start_[size_t(t)];
+        const int64_t t = step(s), row = start_[size_t(t)], first = part.r0, end = std::min(part.r1, q_.batch_sizes[t]);
+        if (first >= end) continue;
         if (q_.w_hr) {
-          for (int64_t b = 0; b < n; b++)
-            for (int64_t j = s0; j < s1; j++)
+          for (int64_t b = first; b < end; b++)
+            for (int64_t j = part.s0; j < part.s1; j++)
               gp[(row + b) * S_ + j] = gh[b * S_ + j] + (q_.gy ? in(q_.gy)[(row + b) * S_ + j] : T(0));
-          barrier(count);
-          proj.multiply(b0, b1, n, gp + row * S_, S_, 1, gm + u0, H_, T(1), T(0));
+          wait(count);
+          proj.multiply(part.b0, part.b1, end - first, gp + (row + first) * S_, S_, 1, gm + first * H_ + part.u0, H_,
+                        T(1), T(0));
         }
-        for (int64_t b = 0; b < n; b++) {
+        for (int64_t b = first; b < end; b++) {
           Row<T> r{};
           r.gates = gates() + (row + b) * ld_;
           r.g_gates = gg + (row + b) * ld_;
@@ -231,11 +246,11 @@ class Layer {
             r.gc = gc + b * H_;
           }
           r.carry = gh + b * S_;
-          backward_row<T, cell>(r, H_, u0, u1);
+          backward_row<T, cell>(r, H_, part.u0, part.u1);
         }
-        barrier(count);
-        w.multiply(p0, p1, n, gg + row * ld_ + layout_.recurrent_slot * H_, ld_, 1, gh + s0, S_, T(1),
-                   cell == RnnCell::Gru ? T(1) : T(0));
+        wait(count);
+        w.multiply(part.p0, part.p1, end - first, gg + (row + first) * ld_ + layout_.recurrent_slot * H_, ld_, 1,
+                   gh + first * S_ + part.s0, S_, T(1), cell == RnnCell::Gru ? T(1) : T(0));
       }
     });
     if (q_.gh0) std::memcpy(q_.gh0, gh, size_t(state_bytes));
@@ -252,6 +267,62 @@ class Layer {
   int64_t step(int64_t s) const { return q_.reverse ? q_.steps - 1 - s : s; }
   // Gates whose recurrent product is added to the input's; the rest stays apart.
   int adding_gates() const { return cell == RnnCell::Gru ? 2 : layout_.gates; }
+
+  // What a thread owns: rows of the batch, panels and units of the state's width, panels and columns of the result's.
+  struct Share {
+    int64_t r0, r1, b0, b1, u0, u1, p0, p1, s0, s1;
+  };
+  Share units_of(int64_t thread, int64_t count) const {
+    const int64_t blocks = Panels<T>::count(H_), out_blocks = Panels<T>::count(S_);
+    const int64_t b0 = blocks * thread / count, b1 = blocks * (thread + 1) / count;
+    const int64_t p0 = out_blocks * thread / count, p1 = out_blocks * (thread + 1) / count;
+    return {0, batch_, b0, b1, b0 * kC, std::min(H_, b1 * kC), p0, p1, p0 * kC, std::min(S_, p1 * kC)};
+  }
+  Share rows_of(int64_t thread, int64_t count) const {
+    Share all = units_of(0, 1);
+    all.r0 = batch_ * thread / count, all.r1 = batch_ * (thread + 1) / count;
+    return all;
+  }
+  void wait(int count) const {
+    if (!by_rows_) barrier(count);
+  }
+
+  // W_ih packed, for the products of single steps.
+  class InputWeights {
+   public:
+    explicit InputWeights(const Layer& layer)
+        : l_(layer), memory_(l_.by_rows_ ? size_t(2 * kC + l_.layout_.gates * l_.H_) * l_.q_.input * sizeof(T) : 1) {
+      if (!l_.by_rows_) return;
+      bias_ = l_.input_bias();
+      T* at = memory_.template as<T>();
+      l_.each_input_block([&](int gate, int slot, int count) {
+        parts_.push_back({Panels<T>(at, l_.q_.input, count * l_.H_), gate, slot});
+        at += Panels<T>::elements(l_.q_.input, count * l_.H_);
+      });
+    }
+    void pack(int64_t thread, int64_t count) const {
+      for (const Part& p : parts_)
+        p.panels.pack(p.panels.count() * thread / count, p.panels.count() * (thread + 1) / count,
+                      in(l_.q_.w_ih) + p.gate * l_.H_ * l_.q_.input, 1, l_.q_.input);
+    }
+    // The gates of `rows` rows of the input.
+    void multiply(int64_t row, int64_t rows, T* gates) const {
+      for (const Part& p : parts_)
+        p.panels.multiply(0, p.panels.count(), rows, in(l_.q_.x) + row * l_.q_.input, l_.q_.input, 1,
+                          gates + p.slot * l_.H_, l_.ld_, T(1), T(0),
+                          bias_.empty() ? nullptr : bias_.data() + p.gate * l_.H_);
+    }
+
+   private:
+    struct Part {
+      Panels<T> panels;
+      int gate, slot;
+    };
+    const Layer& l_;
+    Scratch memory_;
+    std::vector<T> bias_;
+    std::vector<Part> parts_;
+  };
 
   template <class F>
   void team(F&& f) {
@@ -271,17 +342,18 @@ class Layer {
     }
   }
 
-  // The state before step s: rows of the previous step's, and initial ones of sequences that start here.
+  // The state before step s, rows [begin, end): those of the previous step's, and initial ones of sequences that start
+  // here.
   template <class F>
-  void each_previous(int64_t s, const T* states, const T* initial, int64_t width, F&& f) const {
-    const int64_t n = q_.batch_sizes[step(s)];
-    int64_t old = 0;
+  void each_previous(int64_t s, int64_t begin, int64_t end, const T* states, const T* initial, int64_t width,
+                     F&& f) const {
+    int64_t old = begin;
     if (s > 0) {
       const int64_t t = step(s - 1);
-      old = std::min(n, q_.batch_sizes[t]);
-      f(0, old, states + start_[size_t(t)] * width);
+      old = std::clamp(q_.batch_sizes[t], begin, end);
+      if (old > begin) f(begin, old - begin, states + (start_[size_t(t)] + begin) * width);
     }
-    if (old < n) f(old, n - old, initial + old * width);
+    if (old < end) f(old, end - old, initial + old * width);
   }
   const T* previous(int64_t s, int64_t b, const T* states, const T* initial, int64_t width) const {
     if (s > 0)
@@ -305,13 +377,19 @@ class Layer {
       std::fill(g, g + n, T(0));
   }
 
-  void project_input() const {
-    const int64_t I = q_.input;
+  // What is added to the input's product: its bias, and where the recurrent product is added as well, that one's.
+  std::vector<T> input_bias() const {
     std::vector<T> bias;
     if (q_.b_ih) {
       bias.assign(in(q_.b_ih), in(q_.b_ih) + layout_.gates * H_);
       for (int64_t j = 0; j < adding_gates() * H_; j++) bias[size_t(j)] += in(q_.b_hh)[j];
     }
+    return bias;
+  }
+
+  void project_input() const {
+    const int64_t I = q_.input;
+    const std::vector<T> bias = input_bias();
     each_input_block([&](int gate, int slot, int count) {
       gemm<T>({q_.rows, count * H_, I, in(q_.x), I, 1, in(q_.w_ih) + gate * H_ * I, 1, I, gates() + slot * H_, ld_, 1,
                0, bias.empty() ? nullptr : bias.data() + gate * H_});
@@ -341,7 +419,7 @@ class Layer {
       Scratch memory(size_t(R * S_) * sizeof(T));
       T* before = memory.as<T>();
       for (int64_t s = 0; s < q_.steps; s++)
-        each_previous(s, in(q_.y), in(q_.h0), S_, [&](int64_t b, int64_t rows, const T* h) {
+        each_previous(s, 0, q_.batch_sizes[step(s)], in(q_.y), in(q_.h0), S_, [&](int64_t b, int64_t rows, const T* h) {
           std::memcpy(before + (start_[size_t(step(s))] + b) * S_, h, size_t(rows * S_) * sizeof(T));
         });
       gemm<T>({one, S_, R, recurrent, 1, ld_, before, S_, 1, out(q_.gw_hh), S_});
@@ -355,6 +433,7 @@ class Layer {
   std::vector<int64_t> start_;
   int64_t batch_ = 0;
   int threads_ = 1;
+  bool by_rows_ = false;
 };
 
 template <class F>

@@ -126,6 +126,7 @@ std::vector<Tensor> layer(const Spec& spec, const Inputs& given) {
       if (t.defined()) t = contiguous(t);
   }
   RnnCall q = make_call(spec, in);
+  q.keeps = recording(given);
   const DType type = q.type;
   const Device device = in[X].device();
   const bool lstm = spec.cell == RnnCell::Lstm;
@@ -146,7 +147,7 @@ std::vector<Tensor> layer(const Spec& spec, const Inputs& given) {
     Unlocked unlocked(work_of(q));
     kernels(device).network.rnn_forward(q);
   }
-  if (recording(given)) {
+  if (q.keeps) {
     auto backward = [spec, trace](Back& b) {
       std::vector<Tensor> grads = {b.grad(0), b.grad(1), b.grad(2)}, results;
       if (!grads[0].defined() && !grads[1].defined() && !grads[2].defined()) return;

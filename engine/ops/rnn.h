@@ -34,6 +34,7 @@ struct RnnCall {
   RnnCell cell;
   DType type;  // Float32 or Float64
   bool reverse;
+  bool keeps;  // whether the forward pass leaves gates for a backward one
   int64_t steps, rows, input, hidden, state;
   const int64_t* batch_sizes;
   int64_t gate_stride;  // of a row of `gates`, in elements
