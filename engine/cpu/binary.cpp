@@ -113,16 +113,25 @@ void where_block(char* const* p, const bool* single, int64_t n, const EwParams&)
   const uint8_t* c = reinterpret_cast<const uint8_t*>(p[1]);
   const T *a = reinterpret_cast<const T*>(p[2]), *b = reinterpret_cast<const T*>(p[3]);
   int64_t sc = !single[1], sa = !single[2], sb = !single[3];
+  // By masks: a row's end would branch, and conditions are seldom foreseen.
+  const auto pick = [](uint8_t which, T u, T v) {
+    if constexpr (std::is_integral_v<T>) {
+      const T mask = which ? T(-1) : T(0);
+      return T((u & mask) | (v & ~mask));
+    } else {
+      return which ? u : v;
+    }
+  };
   if (sc && sa && sb) {
-    for (int64_t i = 0; i < n; i++) y[i] = c[i] ? a[i] : b[i];
+    for (int64_t i = 0; i < n; i++) y[i] = pick(c[i], a[i], b[i]);
   } else if (sc && sa) {
-    T v = *b;
-    for (int64_t i = 0; i < n; i++) y[i] = c[i] ? a[i] : v;
+    const T v = *b;
+    for (int64_t i = 0; i < n; i++) y[i] = pick(c[i], a[i], v);
   } else if (sc && sb) {
-    T v = *a;
-    for (int64_t i = 0; i < n; i++) y[i] = c[i] ? v : b[i];
+    const T u = *a;
+    for (int64_t i = 0; i < n; i++) y[i] = pick(c[i], u, b[i]);
   } else {
-    for (int64_t i = 0; i < n; i++) y[i] = c[i * sc] ? a[i * sa] : b[i * sb];
+    for (int64_t i = 0; i < n; i++) y[i] = pick(c[i * sc], a[i * sa], b[i * sb]);
   }
 }
 
@@ -267,7 +276,7 @@ void register_binary_kernels() {
 
 void register_ternary_kernels() {
   for (int d = 0; d < kDTypes; d++)
-    dispatch(DType(d), [&]<class T>(TypeTag<T>) { kernel(Ew::Where, DType(d)) = &where_block<T>; });
+    dispatch_size(item_size(DType(d)), [&]<class T>(TypeTag<T>) { kernel(Ew::Where, DType(d)) = &where_block<T>; });
   ternary_kernel(Ew::Lerp, Floats{}, [](auto a, auto b, auto w, const EwParams&) {
     return std::fabs(w) < decltype(a)(0.5) ? a + w * (b - a) : b - (b - a) * (1 - w);
   });

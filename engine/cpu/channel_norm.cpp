@@ -340,22 +340,30 @@ void group_norm_forward(const ChannelShape& s, int64_t groups, const T* x, const
   using C = NormStat<T>;
   const int64_t per_group = s.channels / groups;
   per_image(s, [&](const ChannelShape& flat, int64_t image) {
-    const int64_t pairs = flat.channels, g0 = image * groups;
-    std::vector<C> m(pairs), scale(pairs), shift(pairs, C(0));
-    channel_moments(flat, x + image * s.channels * s.space, m.data(), scale.data());
-    for (int64_t g = 0; g < pairs / per_group; g++) {
-      double all[3] = {0, 0, 0};
-      for (int64_t c = g * per_group; c < (g + 1) * per_group; c++)
-        merge_moments(all, double(s.space), m[c], double(scale[c]) * double(s.space));
-      mean[g0 + g] = C(all[1]);
-      rstd[g0 + g] = C(1 / std::sqrt(all[2] / all[0] + eps));
-      for (int64_t c = g * per_group; c < (g + 1) * per_group; c++) {
-        m[c] = mean[g0 + g];
-        scale[c] = rstd[g0 + g] * (weight ? weight[c % s.channels] : C(1));
-        if (bias) shift[c] = bias[c % s.channels];
+    const int64_t pairs = flat.channels, count = pairs / per_group, g0 = image * groups;
+    const int64_t at = image * s.channels * s.space;
+    std::vector<C> m(pairs), scale(pairs), shift(pairs), variance(count);
+    if (rows_of_channels(flat)) {
+      channel_moments(flat, x + at, m.data(), scale.data());
+      for (int64_t g = 0; g < count; g++) {
+        double all[3] = {0, 0, 0};
+        for (int64_t c = g * per_group; c < (g + 1) * per_group; c++)
+          merge_moments(all, double(s.space), m[c], double(scale[c]) * double(s.space));
+        mean[g0 + g] = C(all[1]);
+        variance[g] = C(all[2] / all[0]);
+      }
+    } else {  // a group's channels follow each other
+      channel_moments(ChannelShape{1, count, per_group * s.space, flat.order}, x + at, mean + g0, variance.data());
+    }
+    for (int64_t g = 0; g < count; g++) {
+      const int64_t first = g * per_group, channel = (g0 + g) % groups * per_group;
+      rstd[g0 + g] = C(1 / std::sqrt(double(variance[g]) + eps));
+      for (int64_t k = 0; k < per_group; k++) {
+        m[first + k] = mean[g0 + g];
+        scale[first + k] = rstd[g0 + g] * (weight ? weight[channel + k] : C(1));
+        shift[first + k] = bias ? bias[channel + k] : C(0);
       }
     }
-    const int64_t at = image * s.channels * s.space;
     channel_affine(flat, x + at, m.data(), scale.data(), shift.data(), false, y + at);
   });
 }

@@ -9,6 +9,8 @@ namespace lampas::cpu {
 
 namespace {
 
+constexpr int64_t kWhole = 32;  // elements of a row that is worth a call of its own
+
 BlockFn kernels[size_t(Ew::Count)][kDTypes];
 
 constexpr int64_t kBlock = 1024;  // elements staged at a time: a few operands of these stay in the first-level cache
@@ -134,6 +136,7 @@ struct Runner {
       fn(p, constant, end - begin, params);
       return;
     }
+    if (l.ndim > 1 && l.sizes[0] >= kWhole && unstaged()) return whole_rows(begin, end);
     // Rows long enough are taken one by one, and what is contiguous along a row needs no staging.
     if (l.ndim > 1 && l.sizes[0] >= 64) {
       for_runs(l, 0, begin, end, [&](int64_t at, int64_t, int64_t n, int64_t rows) {
@@ -224,6 +227,45 @@ struct Runner {
     }
     if (!direct[0]) converter(l.types[0], out.dtype)(s.buffers[0], s.raw, n);
     scatter(l, 0, at, at + n, direct[0] ? s.buffers[0] : s.raw);
+  }
+
+  // Whether rows can be handed to the kernel as they lie.
+  bool unstaged() const {
+    bool all = true;
+    for (int a = 0; a < l.count; a++) {
+      const int64_t step = l.args[a].strides[0];
+      all &= constant[a] || (direct[a] && (step == int64_t(item_size(l.args[a].dtype)) || (step == 0 && a > 0)));
+    }
+    return all;
+  }
+  // A kernel call on each row of [begin, end).
+  void whole_rows(int64_t begin, int64_t end) const {
+    int64_t index[Loop::kMaxDims], rest = begin;
+    for (int d = 0; d < l.ndim; d++) index[d] = rest % l.sizes[d], rest /= l.sizes[d];
+    char* p[5];
+    bool single[5];
+    for (int a = 0; a < l.count; a++) {
+      single[a] = constant[a] || l.args[a].strides[0] == 0;
+      p[a] = constant[a] ? const_cast<char*>(values[a]) : l.args[a].data + offset_of(a, begin);
+    }
+    const auto move = [&](int d, int64_t steps) {
+      for (int a = 0; a < l.count; a++)
+        if (!constant[a]) p[a] += steps * l.args[a].strides[d];
+    };
+    for (int64_t at = begin; at < end;) {
+      const int64_t n = std::min(l.sizes[0] - index[0], end - at);
+      fn(p, single, n, params);
+      at += n;
+      if (index[0] != 0) move(0, -index[0]), index[0] = 0;
+      move(1, 1);
+      index[1]++;
+      for (int d = 1; d + 1 < l.ndim && index[d] == l.sizes[d]; d++) {
+        move(d, -l.sizes[d]);
+        move(d + 1, 1);
+        index[d] = 0;
+        index[d + 1]++;
+      }
+    }
   }
 
   // One kernel call on [at, at + n), which lie along dimension 0; several where something is staged.

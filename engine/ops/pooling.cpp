@@ -306,7 +306,15 @@ Tensor mean_pool(const Mean& m, X x, const char* node) {
   }
   if (recording(x))
     record(node, {&x}, {&y}, {}, [m, sizes = x->sizes, order = in.order, by_strides = in.by_strides, node](Back& b) {
-      if (b.grad().defined()) b.set(0, [&] { return mean_gradient(m, b.grad(), sizes, order, by_strides, node); });
+      const Tensor& g = b.grad();
+      if (!g.defined()) return;
+      b.set(0, [&] {
+        if (!one_window(m.shape) || by_strides || order != Order::Plain)
+          return mean_gradient(m, g, sizes, order, by_strides, node);
+        double count = 1;
+        for (int d = 0; d < m.shape.rank; d++) count *= double(m.shape.in[d]);
+        return expand(mul(g, 1 / count), sizes);
+      });
     });
   return y;
 }
