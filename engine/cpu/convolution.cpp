@@ -121,18 +121,30 @@ class Writing {
 
 // ---- what stands around the passes of a transposed convolution -----------------------------------------------------
 
+constexpr int64_t kBiasRow = 512;  // elements
+
 // y += bias along the channels (if any), then max(y, 0) if relu.
 template <class T>
 void add_bias(int64_t batch, int64_t channels, int64_t space, Activation<T> y, const T* bias, bool relu) {
   if (!bias && !relu) return;
   using V = simd::Vec<std::conditional_t<std::is_same_v<T, double>, double, float>>;
   const bool last = y.order == Order::ChannelsLast;
-  const int64_t rows = last ? batch * space : batch * channels, columns = last ? channels : space;
+  // Channels last, few of them are repeated to a row worth a loop.
+  const int64_t total = batch * channels * space;
+  if (total == 0) return;
+  const int64_t times = last ? std::max<int64_t>(1, kBiasRow / channels) : 1;
+  const int64_t columns = last ? channels * times : space, rows = (total + columns - 1) / columns;
+  Scratch repeated(bias && times > 1 ? columns * sizeof(T) : 0);
+  const T* each = last ? bias : nullptr;
+  if (each && times > 1) {
+    for (int64_t i = 0; i < times; i++) std::copy_n(bias, channels, repeated.as<T>() + i * channels);
+    each = repeated.as<T>();
+  }
   parallel_for(0, rows, std::max<int64_t>(1, kGrain / columns), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; r++) {
       const V one = bias && !last ? simd::splat<V>(simd::ElementOf<V>(bias[r % channels])) : V{};
-      for_wide<T>(0, columns,
-                  [row = y.data + r * columns, each = last ? bias : nullptr, one, relu](int64_t i, const auto& access) {
+      for_wide<T>(0, std::min(columns, total - r * columns),
+                  [row = y.data + r * columns, each, one, relu](int64_t i, const auto& access) {
                     V v = access.load(row + i) + (each ? access.load(each + i) : one);
                     if (relu) v = v < 0 ? V{} : v;
                     access.store(row + i, v);

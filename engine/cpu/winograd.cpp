@@ -145,7 +145,7 @@ struct Target {
 template <class T>
 void transform_outputs(const Tiles& t, int64_t begin, int64_t end, int64_t first, int64_t last, const float* m,
                        int64_t step, int64_t ld, const Target<T>& target) {
-  for_tiles(t, begin, end, [&](int64_t i, int64_t n, int64_t row, int64_t column) {
+  TileOrder(t).each(begin, end, [&](int64_t i, int64_t n, int64_t row, int64_t column) {
     const Patch<2, T> patch(target.y, t.out, n, 2 * row, 2 * column, nullptr);
     for_wide<T>(first, last, [&](int64_t k, const auto& access) {
       V s[4][4], r[2][2];
@@ -170,6 +170,7 @@ void convolve_by_tiles(const Tiles& t, const T* x, const Kernels<T>& kernels, co
   const int64_t block = block_tiles(t, 16 * (C * sizeof(T) + K * sizeof(float)), num_threads());
   const Zeros<T> outside(C);
   const Transformed<T> u(kernels);
+  const TileOrder order(t);
   const int64_t v_step = apart(block * C), m_step = apart(block * K);
   parallel_for(0, t.count(), std::max<int64_t>(1, kGrain / (C + K)), [&](int64_t first, int64_t last) {
     Scratch v_memory(16 * v_step * sizeof(T)), m_memory(16 * m_step * sizeof(float));
@@ -178,7 +179,10 @@ void convolve_by_tiles(const Tiles& t, const T* x, const Kernels<T>& kernels, co
     for (int64_t begin = first; begin < last; begin += block) {
       const int64_t end = std::min(begin + block, last);
       transform_inputs(t, begin, end, x, outside.data(), v, v_step);
-      for (int f = 0; f < 16; f++) MatricesOf<T>::multiply(u[f], end - begin, v + f * v_step, C, m + f * m_step, K);
+      for (int f = 0; f < 16; f++) {
+        const TileOrder::Range r = order.needing(f).within(begin, end);
+        MatricesOf<T>::multiply(u[f], r.count(), v + f * v_step + r.begin * C, C, m + f * m_step + r.begin * K, K);
+      }
       transform_outputs(t, begin, end, 0, K, m, m_step, K, target);
     }
   });
@@ -191,11 +195,16 @@ void convolve_by_channels(const Tiles& t, const T* x, const Kernels<T>& kernels,
   const int64_t C = t.in.channels, K = t.out.channels, tiles = t.count();
   const Transformed<T> u(kernels);
   const Inputs<T> v(t, x);
+  const TileOrder order(t);
   parallel_for(0, kernels.panels(), 1, [&](int64_t first, int64_t last) {
     const int64_t k0 = first * kPanel, k1 = std::min(K, last * kPanel), m_step = apart(tiles * (k1 - k0));
     Scratch memory(16 * m_step * sizeof(float));
     float* m = memory.as<float>();
-    for (int f = 0; f < 16; f++) MatricesOf<T>::multiply(u.columns(f, k0, k1), tiles, v[f], C, m + f * m_step, k1 - k0);
+    for (int f = 0; f < 16; f++) {
+      const TileOrder::Range r = order.needing(f);
+      MatricesOf<T>::multiply(u.columns(f, k0, k1), r.count(), v[f] + r.begin * C, C,
+                              m + f * m_step + r.begin * (k1 - k0), k1 - k0);
+    }
     transform_outputs(t, 0, tiles, k0, k1, m, m_step, k1 - k0, target);
   });
 }
@@ -205,6 +214,7 @@ template <class T>
 void convolve_by_panels(const Tiles& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
   const int64_t C = t.in.channels, K = t.out.channels, tiles = t.count();
   const Inputs<T> v(t, x);
+  const TileOrder order(t);
   const int64_t u_step = apart(C * kPanel), m_step = apart(tiles * kPanel);
   parallel_for(0, kernels.panels(), 1, [&](int64_t first, int64_t last) {
     Scratch taps(Kernels<T>::kTapsBytes), u_memory(16 * u_step * sizeof(T)), m_memory(16 * m_step * sizeof(float));
@@ -213,8 +223,11 @@ void convolve_by_panels(const Tiles& t, const T* x, const Kernels<T>& kernels, c
     for (int64_t p = first; p < last; p++) {
       const int64_t k0 = p * kPanel, k1 = std::min(K, k0 + kPanel);
       for (int64_t d0 = 0; d0 < C; d0 += kChunk) kernels.transform(p, d0, taps.as<float>(), u, u_step);
-      for (int f = 0; f < 16; f++)
-        MatricesOf<T>::multiply({u + f * u_step, C, k1 - k0}, tiles, v[f], C, m + f * m_step, kPanel);
+      for (int f = 0; f < 16; f++) {
+        const TileOrder::Range r = order.needing(f);
+        MatricesOf<T>::multiply({u + f * u_step, C, k1 - k0}, r.count(), v[f] + r.begin * C, C,
+                                m + f * m_step + r.begin * kPanel, kPanel);
+      }
       transform_outputs(t, 0, tiles, k0, k1, m, m_step, kPanel, target);
     }
   });
@@ -252,10 +265,11 @@ bool winograd_pays(const ConvShape& s) {
   if (s.rank != 2 || s.groups != 1 || s.in_channels < channels || s.out_channels < channels) return false;
   for (int d = 0; d < 2; d++)
     if (s.kernel[d] != 3 || s.stride[d] != 1 || s.dilation[d] != 1 || s.pad_l[d] < 0 || s.pad_l[d] > 2) return false;
-  const int64_t results = s.batch * s.out[0] * s.out[1], tiles = tiles_of(s).count();
-  // At least a third fewer multiplications, tiles that reach over the edge included, and enough tiles for the
-  // transforms of the kernels.
-  return tiles >= 48 && 16 * tiles * 3 <= 9 * results * 2 && 9 * results * s.in_channels * s.out_channels >= work;
+  const int64_t results = s.batch * s.out[0] * s.out[1];
+  const Tiles tiles = tiles_of(s);
+  // At least a third fewer multiplications, and enough tiles for the transforms of the kernels.
+  return tiles.count() >= 48 && TileOrder(tiles).products() * 3 <= 9 * results * 2 &&
+         9 * results * s.in_channels * s.out_channels >= work;
 }
 
 template <class T>

@@ -158,19 +158,66 @@ struct Patch {
   }
 };
 
-// Calls f(number in the block, image, row, column) for tiles [begin, end).
-template <class F>
-void for_tiles(const Tiles& t, int64_t begin, int64_t end, F&& f) {
-  int64_t n = begin / (t.rows * t.columns), rest = begin % (t.rows * t.columns);
-  int64_t row = rest / t.columns, column = rest % t.columns;
-  for (int64_t i = 0; i < end - begin; i++) {
-    f(i, n, row, column);
-    if (++column == t.columns) {
-      column = 0;
-      if (++row == t.rows) row = 0, n++;
+// Tiles that reach over the edge of the result need only some of the products: without its second row of results a tile
+// needs none of the last row of the 4 x 4, without its second column none of the last column. So that each product
+// takes tiles that follow each other, those of all images come in this order: over the right edge, whole ones, over the
+// bottom, over both.
+class TileOrder {
+ public:
+  explicit TileOrder(const Tiles& t) : batch_(t.batch) {
+    const int64_t rows = t.out.height / 2, columns = t.out.width / 2;  // of whole tiles
+    parts_[0] = {0, rows, columns, t.columns};
+    parts_[1] = {0, rows, 0, columns};
+    parts_[2] = {rows, t.rows, 0, columns};
+    parts_[3] = {rows, t.rows, columns, t.columns};
+    for (int i = 0; i < 4; i++) first_[i + 1] = first_[i] + batch_ * parts_[i].count();
+  }
+
+  struct Range {
+    int64_t begin, end;
+    Range within(int64_t first, int64_t last) const {
+      return {std::clamp(begin, first, last) - first, std::clamp(end, first, last) - first};
+    }
+    int64_t count() const { return end - begin; }
+  };
+  // The tiles that need matrix f of the 16.
+  Range needing(int f) const {
+    const bool last_row = f / 4 == 3, last_column = f % 4 == 3;
+    return {first_[last_column ? 1 : 0], first_[last_row ? 2 : last_column ? 3 : 4]};
+  }
+  int64_t products() const {
+    int64_t sum = 0;
+    for (int f = 0; f < 16; f++) sum += needing(f).count();
+    return sum;
+  }
+
+  // Calls f(number in the block, image, row, column) for tiles [begin, end).
+  template <class F>
+  void each(int64_t begin, int64_t end, F&& f) const {
+    for (int i = 0; i < 4; i++) {
+      const Part& part = parts_[i];
+      const int64_t from = std::max(begin, first_[i]), to = std::min(end, first_[i + 1]);
+      if (from >= to) continue;
+      const int64_t width = part.column1 - part.column0, rest = (from - first_[i]) % part.count();
+      int64_t n = (from - first_[i]) / part.count(), row = part.row0 + rest / width,
+              column = part.column0 + rest % width;
+      for (int64_t at = from; at < to; at++) {
+        f(at - begin, n, row, column);
+        if (++column < part.column1) continue;
+        column = part.column0;
+        if (++row == part.row1) row = part.row0, n++;
+      }
     }
   }
-}
+
+ private:
+  struct Part {
+    int64_t row0, row1, column0, column1;
+    int64_t count() const { return (row1 - row0) * (column1 - column0); }
+  };
+  int64_t batch_, first_[5] = {};
+  Part parts_[4];
+};
 
 // The distance between matrices that are written side by side: no power of two, whose cache lines would share a set.
 inline int64_t apart(int64_t elements) { return (elements + 15) / 16 * 16 + 16; }
@@ -210,7 +257,7 @@ inline void round_to(const auto& access, T* to, V v) {
 template <class T>
 void transform_inputs(const Tiles& t, int64_t begin, int64_t end, const T* x, const T* outside, T* v, int64_t step) {
   const int64_t C = t.in.channels;
-  for_tiles(t, begin, end, [&](int64_t i, int64_t n, int64_t row, int64_t column) {
+  TileOrder(t).each(begin, end, [&](int64_t i, int64_t n, int64_t row, int64_t column) {
     const Patch<4, const T> patch(x, t.in, n, 2 * row - t.pad_y, 2 * column - t.pad_x, outside);
     for_wide<T>(0, C, [&](int64_t c, const auto& access) {
       V d[4][4];

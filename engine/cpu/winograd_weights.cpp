@@ -20,7 +20,7 @@ void accumulate_row(const Tiles& t, int64_t first, int64_t last, int64_t block, 
   float *v = v_memory.as<float>(), *z = z_memory.as<float>();
   for (int64_t begin = first; begin < last; begin += block) {
     const int64_t end = std::min(begin + block, last), tiles = end - begin;
-    for_tiles(t, begin, end, [&](int64_t at, int64_t n, int64_t row, int64_t column) {
+    TileOrder(t).each(begin, end, [&](int64_t at, int64_t n, int64_t row, int64_t column) {
       const Patch<4, const float> in(x, t.in, n, 2 * row - t.pad_y, 2 * column - t.pad_x, outside);
       for_vectors<float>(0, C, [&](int64_t c, const auto& access) {
         V d[4][4], r[4];
@@ -113,6 +113,7 @@ void backward_weights_by_tiles(const Tiles& t, const float* x, const float* gy, 
 void backward_weights_by_panels(const Tiles& t, const float* x, const float* gy, float* gw, double* bias_sum) {
   const int64_t C = t.in.channels, K = t.out.channels, tiles = t.count();
   const Inputs<float> v(t, x);
+  const TileOrder order(t);
   const Zeros<float> outside(K);
   const int64_t z_step = apart(tiles * kPanel), s_step = apart(C * kPanel);
   parallel_for(0, Panels<float>::count(K), 1, [&](int64_t first, int64_t last) {
@@ -121,7 +122,7 @@ void backward_weights_by_panels(const Tiles& t, const float* x, const float* gy,
     float *z = z_memory.as<float>(), *s = s_memory.as<float>();
     for (int64_t p = first; p < last; p++) {
       const int64_t k0 = p * kPanel, k1 = std::min(K, k0 + kPanel);
-      for_tiles(t, 0, tiles, [&](int64_t at, int64_t n, int64_t row, int64_t column) {
+      order.each(0, tiles, [&](int64_t at, int64_t n, int64_t row, int64_t column) {
         const Patch<2, const float> patch(gy, t.out, n, 2 * row, 2 * column, outside.data());
         for_vectors<float>(k0, k1, [&](int64_t k, const auto& access) {
           V g[2][2];
@@ -138,8 +139,11 @@ void backward_weights_by_panels(const Tiles& t, const float* x, const float* gy,
           keep.template operator()<3>();
         });
       });
-      for (int f = 0; f < 16; f++)
-        Panels<float>(z + f * z_step, tiles, k1 - k0).multiply(C, v[f], 1, C, s + f * s_step, kPanel, 1, 0);
+      for (int f = 0; f < 16; f++) {
+        const TileOrder::Range r = order.needing(f);
+        Panels<float>(z + f * z_step + r.begin * kPanel, r.count(), k1 - k0)
+            .multiply(C, v[f] + r.begin * C, 1, C, s + f * s_step, kPanel, 1, 0);
+      }
       for (int64_t k = k0; k < k1; k += L)
         for (int64_t c0 = 0; c0 < C; c0 += kChunk)
           kernel_gradients(k, std::min<int64_t>(L, k1 - k), c0, std::min(kChunk, C - c0), C, taps.as<float>(), gw,
