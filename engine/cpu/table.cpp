@@ -2,6 +2,7 @@
 #include "cpu/activation_kernels.h"
 #include "cpu/attention.h"
 #include "cpu/copy.h"
+#include "cpu/embedding_bag.h"
 #include "cpu/gemm.h"
 #include "cpu/indexing.h"
 #include "cpu/loops.h"
@@ -115,7 +116,7 @@ const Kernels cpu_kernels = {
                    {&cpu::channel_norm, &cpu::channel_norm_backward, &cpu::row_norm, &cpu::row_norm_backward},
                    &cpu::change_activation_order},
     .network = {&cpu::rnn_forward, &cpu::rnn_backward, &cpu::attention, &cpu::attention_backward, &cpu::resample,
-                &cpu::grid_sample},
+                &cpu::grid_sample, &cpu::embedding_bag, &cpu::embedding_bag_backward},
     .quantized = {&cpu::quantize, &cpu::dequantize, &cpu::fake_quantize, &cpu::quantized_pair, &cpu::lookup_bytes,
                   &cpu::range_of, &cpu::quantized_linear, &cpu::quantized_convolution},
 };
@@ -145,7 +146,7 @@ const Kernels meta_kernels = {
                    {nothing, nothing, nothing, nothing},
                    {nothing, nothing, nothing, nothing},
                    nothing},
-    .network = {nothing, nothing, nothing, nothing, nothing, nothing},
+    .network = {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
     .quantized = {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
 };
 

@@ -718,6 +718,7 @@ void register_indexing() {
   op<&nonzero_tuple>("nonzero_numpy(Tensor input) -> Tensor[]", Private, "nonzero as a tuple");
   register_gather();
   register_embedding();
+  register_embedding_bag();
 }
 
 }  // namespace lampas

@@ -63,7 +63,13 @@ Tensor index_fill(const Tensor& x, int64_t dim, const Tensor& index, const Opera
 Tensor scatter_reduce(const Tensor& x, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce,
                       bool include_self = true, const Out& out = {}, const char* grad_name = "ScatterReduceBackward0");
 
+void check_embedding_indices(const char* op, const Tensor& indices);
+// The gradient of an embedding's table: rows of g added up by index, but none into the padding row.
+Tensor embedding_dense_backward(const Tensor& g, const Tensor& indices, int64_t rows, int64_t padding,
+                                bool by_frequency);
+
 void register_gather();
 void register_embedding();
+void register_embedding_bag();
 
 }  // namespace lampas

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/attention.h"
+#include "ops/embedding_bag.h"
 #include "ops/resample.h"
 #include "ops/rnn.h"
 
@@ -14,6 +15,8 @@ struct NetworkKernels {
   void (*attention_backward)(const AttentionCall& call);
   void (*resample)(const ResampleCall& call);
   void (*grid_sample)(const GridSampleCall& call);
+  void (*embedding_bag)(const BagCall& call);
+  void (*embedding_bag_backward)(const BagCall& call);
 };
 
 }  // namespace lampas
