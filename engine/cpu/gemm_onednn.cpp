@@ -23,12 +23,15 @@ bool plain(int64_t rows, int64_t columns, int64_t row, int64_t column) {
 }
 
 void scale_and_add(int64_t m, int64_t n, float* c, int64_t ldc, float beta, const float* bias) {
-  for (int64_t i = 0; i < m; i++, c += ldc) {
-    if (beta == 0)
-      std::copy(bias, bias + n, c);
-    else
-      for (int64_t j = 0; j < n; j++) c[j] = beta * c[j] + bias[j];
-  }
+  parallel_for(0, m, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      float* row = c + i * ldc;
+      if (beta == 0)
+        std::copy(bias, bias + n, row);
+      else
+        for (int64_t j = 0; j < n; j++) row[j] = beta * row[j] + bias[j];
+    }
+  });
 }
 
 // A matrix whose columns lie in one piece each, `column` elements apart, by rows.

@@ -141,7 +141,7 @@ struct Runner {
     if (l.ndim > 1 && l.sizes[0] >= 64) {
       for_runs(l, 0, begin, end, [&](int64_t at, int64_t, int64_t n, int64_t rows) {
         for (int64_t r = 0; r < rows; r++)
-          for (int64_t k = 0; k < n; k += kBlock * 8) row(begin + at + r * n + k, std::min(kBlock * 8, n - k));
+          for (int64_t k = 0; k < n; k += kBlock) row(begin + at + r * n + k, std::min(kBlock, n - k));
       });
       return;
     }
@@ -268,19 +268,8 @@ struct Runner {
     }
   }
 
-  // One kernel call on [at, at + n), which lie along dimension 0; several where something is staged.
+  // One kernel call on [at, at + n), at most a block, which lie along dimension 0.
   void row(int64_t at, int64_t n) const {
-    if (n > kBlock) {
-      bool staged = false;
-      for (int a = 0; a < l.count; a++) {
-        int64_t s = l.args[a].strides[0];
-        staged |= !constant[a] && !(direct[a] && (s == int64_t(item_size(l.args[a].dtype)) || (s == 0 && a > 0)));
-      }
-      if (staged) {
-        for (int64_t k = 0; k < n; k += kBlock) row(at + k, std::min(kBlock, n - k));
-        return;
-      }
-    }
     Staging s;
     char* p[5] = {};
     bool single[5];

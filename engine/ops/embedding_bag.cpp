@@ -13,13 +13,16 @@ struct Bags {
   int64_t table_rows;
   bool by_frequency;
   Tensor rows, owners;  // of each index that is kept
-  Tensor kept;          // where it stands among all; undefined if all are kept
+  Tensor kept;          // where it stands among all; undefined if they are the first ones
   Tensor starts;        // [bags + 1], into `rows`
   Tensor sizes;         // [bags]
   Tensor largest;       // Max: the row that gave each result
 
   // As many of t as indices are kept.
-  Tensor of_kept(const Tensor& t) const { return kept.defined() ? index_select(t, 0, kept) : t; }
+  Tensor of_kept(const Tensor& t) const {
+    if (kept.defined()) return index_select(t, 0, kept);
+    return t.numel() == rows.numel() ? t : narrow(t, 0, 0, rows.numel());
+  }
 };
 
 Tensor whole_numbers(int64_t n) { return empty(IntVec{n}, DType::Int64); }
@@ -101,7 +104,8 @@ Tensor table_gradient(const Bags& bags, const Tensor& g, const Tensor& factors) 
 Tensor factor_gradient(const Bags& bags, const Tensor& g, const Tensor& weight, int64_t n) {
   const Tensor parts = mul(index_select(g, 0, bags.owners), index_select(weight, 0, bags.rows));
   const Tensor each = sum(parts, IntVec{1});
-  return bags.kept.defined() ? index_add(zeros(IntVec{n}, g.dtype(), g.device()), 0, bags.kept, each) : each;
+  if (bags.kept.defined()) return index_add(zeros(IntVec{n}, g.dtype(), g.device()), 0, bags.kept, each);
+  return each.numel() == n ? each : cat({each, zeros(IntVec{n - each.numel()}, g.dtype(), g.device())}, 0);
 }
 
 void check_offsets(const int64_t* offsets, int64_t given, int64_t n) {
@@ -174,10 +178,7 @@ std::vector<Tensor> embedding_bag(const Tensor& weight, const Tensor& indices, c
   bags.largest = zeros(reduce == BagReduce::Max ? IntVec{count, width} : IntVec{0}, DType::Int64);
   const Tensor table = weight.strides()[1] == 1 || width <= 1 ? weight : contiguous(weight);
   Tensor factors = per_sample_weights;
-  if (factors.defined()) {
-    if (within < n) factors = narrow(factors, 0, 0, within);
-    factors = contiguous(bags.of_kept(factors));
-  }
+  if (factors.defined()) factors = contiguous(bags.of_kept(factors));
   BagCall q = make_call(bags, weight.dtype(), width, factors);
   q.table = table.data(), q.table_row = table.strides()[0];
   q.y = y.data(), q.largest = bags.largest.data<int64_t>();
@@ -187,19 +188,13 @@ std::vector<Tensor> embedding_bag(const Tensor& weight, const Tensor& indices, c
     record("EmbeddingBagBackward0", {&weight, &per_sample_weights}, {&y},
            {{"weight", per_sample_weights.defined() ? &weight : nullptr},
             {"per_sample_weights", per_sample_weights.defined() ? &per_sample_weights : nullptr}},
-           [bags, n, within](Back& b) {
+           [bags, n](Back& b) {
              if (!b.grad().defined()) return;
              Tensor g = b.grad(), factors = b.saved(1);
              if (bags.reduce == BagReduce::Mean) g = div(g, to(unsqueeze(maximum(bags.sizes, 1), 1), g.dtype()));
-             if (factors.defined()) {
-               if (within < n) factors = narrow(factors, 0, 0, within);
-               factors = bags.of_kept(factors);
-             }
+             if (factors.defined()) factors = bags.of_kept(factors);
              b.set(0, [&] { return table_gradient(bags, g, factors); });
-             b.set(1, [&] {
-               Tensor each = factor_gradient(bags, g, b.saved(0), within);
-               return within < n ? cat({each, zeros(IntVec{n - within}, g.dtype(), g.device())}, 0) : each;
-             });
+             b.set(1, [&] { return factor_gradient(bags, g, b.saved(0), n); });
            });
   return {y, plain_sum ? zeros(IntVec{0}, DType::Int64) : bag, bags.sizes, bags.largest};
 }
