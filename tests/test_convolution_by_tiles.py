@@ -1,4 +1,4 @@
-"""Large 3 x 3 convolutions of float32, which are computed by tiles of 2 x 2 results with fewer multiplications."""
+"""3 x 3 convolutions that are computed by tiles of results with fewer multiplications."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import lampas
 import lampas.nn.functional as F
 
-LARGE = 500_000_000  # multiplications from which on training computes them so; without gradients a fifth
+LARGE = 100_000_000  # multiplications from which on training computes them so; without gradients a fourth
 
 
 def passes(
@@ -31,8 +31,8 @@ def operands(n: int, c: int, k: int, height: int, width: int) -> tuple[np.ndarra
 
 @settings(deadline=None, max_examples=15)
 @given(
-    c=st.integers(64, 100),
-    k=st.integers(64, 100),
+    c=st.integers(32, 100),
+    k=st.integers(32, 100),
     height=st.integers(7, 40),
     width=st.integers(7, 40),
     padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
@@ -99,31 +99,56 @@ def in_bfloat16(x: np.ndarray, w: np.ndarray, b: np.ndarray, padding: int = 1) -
     return found.double().numpy(), F.conv2d(*(v.double() for v in rounded), padding=padding).numpy()
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
+def assert_near(found: np.ndarray, exact: np.ndarray) -> None:
+    """Within what the rounding of transformed numbers to 8 bits makes of results of the size of `exact`."""
+    size = np.sqrt((exact**2).mean())
+    assert np.sqrt(((found - exact) ** 2).mean()) < 0.0065 * size
+    assert np.abs(found - exact).max() < 0.05 * size
+
+
 @pytest.mark.parametrize("padding", [0, 1, 2])
 @pytest.mark.parametrize("shape", [(12, 500, 540, 5, 6), (24, 66, 82, 21, 22)], ids=["few tiles", "many tiles"])
-def test_small_integers_in_bfloat16_are_rounded_once(shape: tuple[int, ...], padding: int, threads: int) -> None:
-    n, c, k, height, width = shape
-    draw = np.random.default_rng(6)
-    x, w, b = draw.integers(-3, 4, (n, c, height, width)), draw.integers(-3, 4, (k, c, 3, 3)), draw.integers(-3, 4, k)
+def test_bfloat16_is_the_same_on_any_number_of_threads(shape: tuple[int, ...], padding: int) -> None:
+    x, w, b = operands(*shape)
     before = lampas.get_num_threads()
-    lampas.set_num_threads(threads)
+    results = []
     try:
-        found, exact = in_bfloat16(x, w, b, padding)
+        for threads in (1, 2, 3):
+            lampas.set_num_threads(threads)
+            results.append(in_bfloat16(np.maximum(x, 0), w, b, padding))
     finally:
         lampas.set_num_threads(before)
-    np.testing.assert_array_equal(found, lampas.tensor(exact).bfloat16().double().numpy())
+    assert_near(*results[0])
+    for found, _ in results[1:]:
+        np.testing.assert_array_equal(found, results[0][0])
 
 
 @settings(deadline=None, max_examples=15)
 @given(c=st.integers(16, 60), k=st.integers(16, 60), height=st.integers(7, 40), width=st.integers(7, 40))
 def test_bfloat16_like_double_precision(c: int, k: int, height: int, width: int) -> None:
-    n = LARGE // 5 // (9 * 4 * c * k * height * width) + 1
+    n = LARGE // 4 // (9 * 4 * c * k * height * width) + 1
     x, w, b = operands(n, 2 * c, 2 * k, height, width)
-    found, exact = in_bfloat16(np.maximum(x, 0), w, b)
-    size = np.sqrt((exact**2).mean())
-    assert np.sqrt(((found - exact) ** 2).mean()) < 0.005 * size
-    assert np.abs(found - exact).max() < 0.03 * size
+    assert_near(*in_bfloat16(np.maximum(x, 0), w, b))
+
+
+def test_a_network_in_bfloat16_answers_as_the_direct_algorithm_does() -> None:
+    """Its error is that of the rounding between layers, of which there is more."""
+    lampas.manual_seed(0)
+    layers = [lampas.nn.Conv2d(3, 64, 3, padding=1, bias=False)]
+    for _ in range(6):
+        layers += [lampas.nn.BatchNorm2d(64), lampas.nn.ReLU(), lampas.nn.Conv2d(64, 64, 3, padding=1, bias=False)]
+    network = lampas.nn.Sequential(*layers).eval()
+    x = lampas.randn(2, 3, 32, 32)
+
+    def error(**gradients: bool) -> float:
+        with lampas.set_grad_enabled(**gradients), lampas.autocast("cpu", dtype=lampas.bfloat16):
+            found = network(x).detach().double()
+        return float((found - exact).square().mean().sqrt() / exact.std())
+
+    with lampas.no_grad():
+        exact = network.double()(x.double())
+    network.float()
+    assert error(mode=False) < 2 * error(mode=True)  # with gradients the direct algorithm is taken
 
 
 def test_training_in_bfloat16_takes_the_direct_algorithm() -> None:

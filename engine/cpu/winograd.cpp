@@ -1,6 +1,6 @@
-// Winograd's minimal filtering F(2 x 2, 3 x 3) (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks,
-// 2016): for each tile of 2 x 2 results, the 4 x 4 inputs d and the kernel g are transformed, multiplied number by
-// number, and transformed back,
+// Winograd's minimal filtering (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016): for each tile
+// of 2 x 2 results, the 4 x 4 inputs d and the kernel g are transformed, multiplied number by number, and transformed
+// back,
 //   y = A'[(G g G') * (B' d B)]A,
 // so that the sums over channels become 16 matrix products with 4 multiplications for each result instead of 9. The
 // gradients are the same bilinear form read in other directions:
@@ -8,9 +8,10 @@
 // and that of the input a convolution of dy with the kernel turned around.
 // B and A hold only 0, 1 and -1, G halves: on small integers the results are exact. A NaN reaches just the results that
 // see it; those that see an infinity may become NaN.
-// In bfloat16, the transformed numbers are rounded once more, and results are off by 2.2 to 2.5 times as much as by the
-// direct algorithm, where their own rounding is all: 0.004 instead of 0.0017 of their size, in the mean. Networks that
-// answer bear that well; gradients are left alone.
+// In bfloat16 the transformed numbers are rounded once more, so nothing is exact, and tiles may as well be 4 x 2: 24
+// products with 3 multiplications for each result. Results are then off by 0.0057 of their size in the mean, by the
+// direct algorithm, where their own rounding is all, by 0.0017 (by tiles of 2 x 2 by 0.0035, of 4 x 4 by 0.0095), and a
+// NaN or an infinity reaches all results of its tile. Networks that answer bear that well; gradients are left alone.
 #include "cpu/winograd.h"
 
 #include <algorithm>
@@ -23,7 +24,11 @@ namespace {
 
 using namespace winograd;
 
-// ---- kernels as 16 matrices [depth, columns] -----------------------------------------------------------------------
+// The results of a tile in the first dimension; in the second they are 2.
+template <class T>
+constexpr int kHeight = std::is_same_v<T, float> ? 2 : 4;
+
+// ---- kernels as matrices [depth, columns] --------------------------------------------------------------------------
 
 template <class T>
 struct MatricesOf {
@@ -62,8 +67,9 @@ struct Kernels {
   int64_t panels() const { return Matrices<T>::count(columns()); }
   static constexpr int64_t kTapsBytes = (std::is_same_v<T, float> ? 1 : 2) * kChunk * 9 * kPanel * sizeof(float);
 
-  // Rows [d0, d0 + kChunk) of one panel of the 16 matrices, which lie `step` apart from `target` on. `taps` has room
-  // for kTapsBytes.
+  // Rows [d0, d0 + kChunk) of one panel of the matrices for tiles of R x 2 results, which lie `step` apart from
+  // `target` on. `taps` has room for kTapsBytes.
+  template <int R>
   void transform(int64_t panel, int64_t d0, float* taps, T* target, int64_t step) const {
     constexpr int kRows = MatricesOf<T>::kRows;
     const int64_t j0 = panel * kPanel, count = std::min(kChunk, depth() - d0);
@@ -86,27 +92,29 @@ struct Kernels {
     }
     for (int64_t d = 0; d < count; d += kRows)
       for (int j = 0; j < kPanel; j += L) {
-        V rows[16][kRows];
+        V rows[Tiles<R>::kMatrices][kRows];
         for (int r = 0; r < kRows; r++) {
-          V g[9], t[16];
-          for (int k = 0; k < 9; k++) g[k] = simd::load<V>(taps + ((d + r) * 9 + (turned ? 8 - k : k)) * kPanel + j);
-          transform_kernel(g, t);
-          for (int f = 0; f < 16; f++) rows[f][r] = t[f];
+          V g[3][3], u[R + 2][4];
+          for (int k = 0; k < 9; k++)
+            g[k / 3][k % 3] = simd::load<V>(taps + ((d + r) * 9 + (turned ? 8 - k : k)) * kPanel + j);
+          transform_kernel(g, u);
+          for (int f = 0; f < Tiles<R>::kMatrices; f++) rows[f][r] = u[f / 4][f % 4];
         }
-        for (int f = 0; f < 16; f++) MatricesOf<T>::store(target + f * step + (d0 + d) * kPanel + kRows * j, rows[f]);
+        for (int f = 0; f < Tiles<R>::kMatrices; f++)
+          MatricesOf<T>::store(target + f * step + (d0 + d) * kPanel + kRows * j, rows[f]);
       }
   }
 };
 
-// All 16 matrices in panels, kept as long as the kernels do not change.
-template <class T>
+// All matrices in panels, kept as long as the kernels do not change.
+template <class T, int R>
 class Transformed {
  public:
   explicit Transformed(const Kernels<T>& k)
       : depth_(k.depth()),
         columns_(k.columns()),
         step_(apart(Matrices<T>::elements(depth_, columns_))),
-        packed_(k.w, k.version, form(k), 16 * step_ * sizeof(T),
+        packed_(k.w, k.version, form(k), Tiles<R>::kMatrices * step_ * sizeof(T),
                 [&](void* memory) { pack(k, static_cast<T*>(memory)); }) {}
   Matrices<T> operator[](int f) const { return columns(f, 0, columns_); }
   // Columns [first, last) of one; `first` begins a panel.
@@ -117,7 +125,7 @@ class Transformed {
  private:
   static onednn::Key form(const Kernels<T>& k) {
     onednn::Key key(onednn::kWinograd);
-    key.add(sizeof(T)).add(k.out_channels).add(k.in_channels).add(k.turned);
+    key.add(sizeof(T)).add(R).add(k.out_channels).add(k.in_channels).add(k.turned);
     return key;
   }
   void pack(const Kernels<T>& k, T* u) const {
@@ -125,7 +133,8 @@ class Transformed {
     parallel_for(0, k.panels() * chunks, 4, [&](int64_t b, int64_t e) {
       Scratch taps(Kernels<T>::kTapsBytes);
       for (int64_t i = b; i < e; i++)
-        k.transform(i / chunks, i % chunks * kChunk, taps.as<float>(), u + i / chunks * depth_ * kPanel, step_);
+        k.template transform<R>(i / chunks, i % chunks * kChunk, taps.as<float>(), u + i / chunks * depth_ * kPanel,
+                                step_);
     });
   }
 
@@ -142,45 +151,56 @@ struct Target {
   bool relu;
 };
 // A' m A of tiles [begin, end) and channels [first, last) into the result; row i of matrix f at m + f * step + i * ld.
-template <class T>
-void transform_outputs(const Tiles& t, int64_t begin, int64_t end, int64_t first, int64_t last, const float* m,
+template <class T, int R>
+void transform_outputs(const Tiles<R>& t, int64_t begin, int64_t end, int64_t first, int64_t last, const float* m,
                        int64_t step, int64_t ld, const Target<T>& target) {
+  Scratch outside(last * sizeof(T));  // takes what stands for no pixel
   TileOrder(t).each(begin, end, [&](int64_t i, int64_t n, int64_t row, int64_t column) {
-    const Patch<2, T> patch(target.y, t.out, n, 2 * row, 2 * column, nullptr);
+    const Patch<R, 2, T> patch(target.y, t.out, n, R * row, 2 * column, outside.as<T>());
+    const float* const from = m + i * ld - first;
+    const int64_t between = step;  // copies, which no store can change
+    const auto [y, bias, relu] = target;
     for_wide<T>(first, last, [&](int64_t k, const auto& access) {
-      V s[4][4], r[2][2];
-#pragma GCC unroll 16
-      for (int f = 0; f < 16; f++) s[f / 4][f % 4] = access.load(m + f * step + i * ld + k - first);
-      transform_output(s, r);
-      const V b = target.bias ? access.load(target.bias + k) : V{};
-      for (int p = 0; p < 4; p++)
-        if (T* pixel = patch.pixel[p / 2][p % 2]) {
-          V out = r[p / 2][p % 2] + b;
-          if (target.relu) out = out < 0 ? V{} : out;
-          round_to(access, pixel + k, out);
-        }
+      V s[R + 2][4], r[R][2];
+#pragma GCC unroll 24
+      for (int f = 0; f < Tiles<R>::kMatrices; f++) s[f / 4][f % 4] = access.load(from + f * between + k);
+      transform_output<R>(s, r);
+      const V b = bias ? access.load(bias + k) : V{};
+#pragma GCC unroll 8
+      for (int p = 0; p < 2 * R; p++) {
+        V out = r[p / 2][p % 2] + b;
+        if (relu) out = out < 0 ? V{} : out;
+        round_to(access, patch.pixel[p / 2][p % 2] + k, out);
+      }
     });
   });
 }
 
+// The fewest tiles worth waking a thread for.
+template <int R>
+int64_t tiles_per_thread(const Tiles<R>& t) {
+  return std::max<int64_t>(1, 8 * kGrain / (t.in.channels * t.out.channels));
+}
+
 // Many tiles: each thread takes blocks of them through all three steps, so that what lies between stays in its cache.
-template <class T>
-void convolve_by_tiles(const Tiles& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
+template <class T, int R>
+void convolve_by_tiles(const Tiles<R>& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
+  constexpr int kMatrices = Tiles<R>::kMatrices;
   const int64_t C = t.in.channels, K = t.out.channels;
-  const int64_t block = block_tiles(t, 16 * (C * sizeof(T) + K * sizeof(float)), num_threads());
+  const int64_t block = block_tiles(t, kMatrices * (C * sizeof(T) + K * sizeof(float)), num_threads());
   const Zeros<T> outside(C);
-  const Transformed<T> u(kernels);
+  const Transformed<T, R> u(kernels);
   const TileOrder order(t);
   const int64_t v_step = apart(block * C), m_step = apart(block * K);
-  parallel_for(0, t.count(), std::max<int64_t>(1, kGrain / (C + K)), [&](int64_t first, int64_t last) {
-    Scratch v_memory(16 * v_step * sizeof(T)), m_memory(16 * m_step * sizeof(float));
+  parallel_for(0, t.count(), tiles_per_thread(t), [&](int64_t first, int64_t last) {
+    Scratch v_memory(kMatrices * v_step * sizeof(T)), m_memory(kMatrices * m_step * sizeof(float));
     T* v = v_memory.as<T>();
     float* m = m_memory.as<float>();
     for (int64_t begin = first; begin < last; begin += block) {
       const int64_t end = std::min(begin + block, last);
       transform_inputs(t, begin, end, x, outside.data(), v, v_step);
-      for (int f = 0; f < 16; f++) {
-        const TileOrder::Range r = order.needing(f).within(begin, end);
+      for (int f = 0; f < kMatrices; f++) {
+        const auto r = order.needing(f).within(begin, end);
         MatricesOf<T>::multiply(u[f], r.count(), v + f * v_step + r.begin * C, C, m + f * m_step + r.begin * K, K);
       }
       transform_outputs(t, begin, end, 0, K, m, m_step, K, target);
@@ -190,18 +210,19 @@ void convolve_by_tiles(const Tiles& t, const T* x, const Kernels<T>& kernels, co
 
 // Few tiles, so that the transformed kernels are by far the largest part. Each thread takes a share of the result's
 // channels through the steps, for all tiles, and so reads just its share of the kernels.
-template <class T>
-void convolve_by_channels(const Tiles& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
+template <class T, int R>
+void convolve_by_channels(const Tiles<R>& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
+  constexpr int kMatrices = Tiles<R>::kMatrices;
   const int64_t C = t.in.channels, K = t.out.channels, tiles = t.count();
-  const Transformed<T> u(kernels);
+  const Transformed<T, R> u(kernels);
   const Inputs<T> v(t, x);
   const TileOrder order(t);
   parallel_for(0, kernels.panels(), 1, [&](int64_t first, int64_t last) {
     const int64_t k0 = first * kPanel, k1 = std::min(K, last * kPanel), m_step = apart(tiles * (k1 - k0));
-    Scratch memory(16 * m_step * sizeof(float));
+    Scratch memory(kMatrices * m_step * sizeof(float));
     float* m = memory.as<float>();
-    for (int f = 0; f < 16; f++) {
-      const TileOrder::Range r = order.needing(f);
+    for (int f = 0; f < kMatrices; f++) {
+      const auto r = order.needing(f);
       MatricesOf<T>::multiply(u.columns(f, k0, k1), r.count(), v[f] + r.begin * C, C,
                               m + f * m_step + r.begin * (k1 - k0), k1 - k0);
     }
@@ -209,22 +230,25 @@ void convolve_by_channels(const Tiles& t, const T* x, const Kernels<T>& kernels,
   });
 }
 
-// The same where kernels are not kept: transformed panel by panel, they never leave the cache.
-template <class T>
-void convolve_by_panels(const Tiles& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
+// The same where kernels are not kept, as those of float32, which change with every step of training: transformed panel
+// by panel, they never leave the cache.
+template <class T, int R>
+void convolve_by_panels(const Tiles<R>& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
+  constexpr int kMatrices = Tiles<R>::kMatrices;
   const int64_t C = t.in.channels, K = t.out.channels, tiles = t.count();
   const Inputs<T> v(t, x);
   const TileOrder order(t);
   const int64_t u_step = apart(C * kPanel), m_step = apart(tiles * kPanel);
   parallel_for(0, kernels.panels(), 1, [&](int64_t first, int64_t last) {
-    Scratch taps(Kernels<T>::kTapsBytes), u_memory(16 * u_step * sizeof(T)), m_memory(16 * m_step * sizeof(float));
+    Scratch taps(Kernels<T>::kTapsBytes), u_memory(kMatrices * u_step * sizeof(T)),
+        m_memory(kMatrices * m_step * sizeof(float));
     T* u = u_memory.as<T>();
     float* m = m_memory.as<float>();
     for (int64_t p = first; p < last; p++) {
       const int64_t k0 = p * kPanel, k1 = std::min(K, k0 + kPanel);
-      for (int64_t d0 = 0; d0 < C; d0 += kChunk) kernels.transform(p, d0, taps.as<float>(), u, u_step);
-      for (int f = 0; f < 16; f++) {
-        const TileOrder::Range r = order.needing(f);
+      for (int64_t d0 = 0; d0 < C; d0 += kChunk) kernels.template transform<R>(p, d0, taps.as<float>(), u, u_step);
+      for (int f = 0; f < kMatrices; f++) {
+        const auto r = order.needing(f);
         MatricesOf<T>::multiply({u + f * u_step, C, k1 - k0}, r.count(), v[f] + r.begin * C, C,
                                 m + f * m_step + r.begin * kPanel, kPanel);
       }
@@ -233,14 +257,10 @@ void convolve_by_panels(const Tiles& t, const T* x, const Kernels<T>& kernels, c
   });
 }
 
-// Transformed kernels that take less than those in float32 they were cast from had better be kept.
-template <class T>
-constexpr bool kSmall = 16 * sizeof(T) < 9 * sizeof(float);
-
-template <class T>
-void convolve(const Tiles& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
+template <class T, int R>
+void convolve(const Tiles<R>& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
   if (few(t)) {
-    if constexpr (kSmall<T>)
+    if constexpr (std::is_same_v<T, BFloat16>)
       return convolve_by_channels(t, x, kernels, target);
     else
       return convolve_by_panels(t, x, kernels, target);
@@ -250,37 +270,39 @@ void convolve(const Tiles& t, const T* x, const Kernels<T>& kernels, const Targe
 
 }  // namespace
 
-// Rounding differs from the direct algorithm's, and an optimizer makes much of little: the losses of a small network
-// would soon differ in their fourth digit from those that PyTorch, or a machine with other kernels, prints. So training
-// takes it for what is large, where nobody compares digits and everybody waits.
+// Rounding differs from the direct algorithm's, and an optimizer makes much of little. Networks of a few channels in
+// training would show it in the fourth digit of their losses; larger ones part from PyTorch's no sooner than PyTorch on
+// one thread parts from PyTorch on two.
 template <class T>
 bool winograd_pays(const ConvShape& s) {
-  if constexpr (std::is_same_v<T, BFloat16>) {
+  constexpr bool bf16 = std::is_same_v<T, BFloat16>;
+  if constexpr (bf16) {
     // Intel's vdpbf16ps is half as fast as float32 products, and newer ones have matrix units instead.
     static const bool full_rate = __builtin_cpu_is("amd");
     if (s.training || !full_rate || s.in_channels % 2 || s.out_channels % 2) return false;
   }
-  const int64_t channels = s.training ? 64 : 32;
-  const int64_t work = s.training ? 500'000'000 : 100'000'000;  // multiplications of the direct algorithm
-  if (s.rank != 2 || s.groups != 1 || s.in_channels < channels || s.out_channels < channels) return false;
+  const int64_t fewest = s.training || bf16 ? 32 : 16, channels = s.in_channels * s.out_channels;
+  const int64_t work = s.training ? 100'000'000 : 25'000'000;  // multiplications of the direct algorithm
+  if (s.rank != 2 || s.groups != 1 || std::min(s.in_channels, s.out_channels) < fewest || channels < 512) return false;
   for (int d = 0; d < 2; d++)
     if (s.kernel[d] != 3 || s.stride[d] != 1 || s.dilation[d] != 1 || s.pad_l[d] < 0 || s.pad_l[d] > 2) return false;
   const int64_t results = s.batch * s.out[0] * s.out[1];
-  const Tiles tiles = tiles_of(s);
+  const auto tiles = tiles_of<kHeight<T>>(s);
   // At least a third fewer multiplications, and enough tiles for the transforms of the kernels.
-  return tiles.count() >= 48 && TileOrder(tiles).products() * 3 <= 9 * results * 2 &&
-         9 * results * s.in_channels * s.out_channels >= work;
+  return tiles.count() * kHeight<T> >= 96 && TileOrder(tiles).products() * 3 <= 9 * results * 2 &&
+         9 * results * channels >= work;
 }
 
 template <class T>
 void winograd_forward(const ConvShape& s, const T* x, const T* w, WeightVersion version, const T* bias, bool relu,
                       T* y) {
-  convolve<T>(tiles_of(s), x, {w, version, s.out_channels, s.in_channels, false}, {y, bias, relu});
+  convolve<T>(tiles_of<kHeight<T>>(s), x, {w, version, s.out_channels, s.in_channels, false}, {y, bias, relu});
 }
 
 template <class T>
 void winograd_backward_data(const ConvShape& s, const T* gy, const T* w, WeightVersion version, T* gx) {
-  convolve<T>(tiles_backward(s), gy, {w, version, s.out_channels, s.in_channels, true}, {gx, nullptr, false});
+  convolve<T>(tiles_backward<kHeight<T>>(s), gy, {w, version, s.out_channels, s.in_channels, true},
+              {gx, nullptr, false});
 }
 
 #define LAMPAS_WINOGRAD(T)                                                                                    \

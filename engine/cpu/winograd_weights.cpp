@@ -8,6 +8,8 @@ namespace lampas::cpu {
 namespace {
 
 using namespace winograd;
+using Tiles = winograd::Tiles<2>;
+using TileOrder = winograd::TileOrder<2>;
 
 // Adds to four of the 16 matrices [in channels, out channels], those of row `i` of the transforms, what tiles
 // [first, last) give; and to `bias_sum` (may be null) the gradients of the results.
@@ -21,14 +23,14 @@ void accumulate_row(const Tiles& t, int64_t first, int64_t last, int64_t block, 
   for (int64_t begin = first; begin < last; begin += block) {
     const int64_t end = std::min(begin + block, last), tiles = end - begin;
     TileOrder(t).each(begin, end, [&](int64_t at, int64_t n, int64_t row, int64_t column) {
-      const Patch<4, const float> in(x, t.in, n, 2 * row - t.pad_y, 2 * column - t.pad_x, outside);
+      const Patch<4, 4, const float> in(x, t.in, n, 2 * row - t.pad_y, 2 * column - t.pad_x, outside);
       for_vectors<float>(0, C, [&](int64_t c, const auto& access) {
         V d[4][4], r[4];
         in.load(c, access, d);
         transform_input_row<i>(d, r);
         for (int f = 0; f < 4; f++) access.store(v + f * v_step + at * C + c, r[f]);
       });
-      const Patch<2, const float> out(gy, t.out, n, 2 * row, 2 * column, outside);
+      const Patch<2, 2, const float> out(gy, t.out, n, 2 * row, 2 * column, outside);
       for_vectors<float>(0, K, [&](int64_t k, const auto& access) {
         V g[2][2], r[4];
         out.load(k, access, g);
@@ -123,7 +125,7 @@ void backward_weights_by_panels(const Tiles& t, const float* x, const float* gy,
     for (int64_t p = first; p < last; p++) {
       const int64_t k0 = p * kPanel, k1 = std::min(K, k0 + kPanel);
       order.each(0, tiles, [&](int64_t at, int64_t n, int64_t row, int64_t column) {
-        const Patch<2, const float> patch(gy, t.out, n, 2 * row, 2 * column, outside.data());
+        const Patch<2, 2, const float> patch(gy, t.out, n, 2 * row, 2 * column, outside.data());
         for_vectors<float>(k0, k1, [&](int64_t k, const auto& access) {
           V g[2][2];
           patch.load(k, access, g);
@@ -157,7 +159,7 @@ void backward_weights_by_panels(const Tiles& t, const float* x, const float* gy,
 }  // namespace
 
 void winograd_backward_weights(const ConvShape& s, const float* x, const float* gy, float* gw, float* gbias) {
-  const Tiles t = tiles_of(s);
+  const auto t = tiles_of<2>(s);
   std::vector<double> bias_sum(gbias ? s.out_channels : 0);
   (few(t) ? backward_weights_by_panels : backward_weights_by_tiles)(t, x, gy, gw, gbias ? bias_sum.data() : nullptr);
   if (gbias) std::copy(bias_sum.begin(), bias_sum.end(), gbias);
