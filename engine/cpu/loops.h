@@ -1,8 +1,11 @@
 // How the CPU runs an elementwise kernel over strided, broadcast operands of mixed types.
 #pragma once
 
+#include <algorithm>
+
 #include "core/dtype.h"
 #include "cpu/simd.h"
+#include "cpu/widen.h"
 #include "ops/kernels.h"
 
 namespace lampas {
@@ -147,15 +150,16 @@ void vmap2(char* const* p, const bool* single, int64_t n, const EwParams& params
   }
 }
 
-// A kernel of floats on bfloat16 numbers. float16 has no such kernels: compilers turn it into floats one by one.
+// A kernel of floats on bfloat16 numbers, which gives floats. float16 has no such kernels: compilers turn it into
+// floats one by one.
 template <class F>
 struct Brief1 {
-  BFloat16 operator()(BFloat16 x) const
+  float operator()(BFloat16 x) const
     requires std::is_invocable_v<F, float>
   {
     return F{}(float(x));
   }
-  BFloat16 operator()(BFloat16 x, const EwParams& q) const
+  float operator()(BFloat16 x, const EwParams& q) const
     requires std::is_invocable_v<F, float, const EwParams&>
   {
     return F{}(float(x), q);
@@ -163,17 +167,32 @@ struct Brief1 {
 };
 template <class F>
 struct Brief2 {
-  BFloat16 operator()(BFloat16 a, BFloat16 b) const
+  float operator()(BFloat16 a, BFloat16 b) const
     requires std::is_invocable_v<F, float, float>
   {
     return F{}(float(a), float(b));
   }
-  BFloat16 operator()(BFloat16 a, BFloat16 b, const EwParams& q) const
+  float operator()(BFloat16 a, BFloat16 b, const EwParams& q) const
     requires std::is_invocable_v<F, float, float, const EwParams&>
   {
     return F{}(float(a), float(b), q);
   }
 };
+
+// Runs `fn`, which gives floats, on blocks of bfloat16 numbers and rounds what it gives: the processor has an
+// instruction for it that compilers do not find.
+template <BlockFn fn, int inputs>
+void rounded(char* const* p, const bool* single, int64_t n, const EwParams& params) {
+  constexpr int64_t kBlock = 512;
+  float results[kBlock];
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t count = std::min(kBlock, n - i);
+    char* at[1 + inputs] = {reinterpret_cast<char*>(results)};
+    for (int k = 1; k <= inputs; k++) at[k] = p[k] + (single[k] ? 0 : i * sizeof(BFloat16));
+    fn(at, single, count, params);
+    narrow_run(results, count, reinterpret_cast<BFloat16*>(p[0]) + i);
+  }
+}
 
 }  // namespace detail
 
@@ -191,7 +210,7 @@ template <class... T, class F>
 void unary_kernel(Ew op, Types<T...>, F) {
   ((kernel(op, dtype_of<T>) = &detail::map1<T, T, F>), ...);
   if constexpr ((std::is_same_v<T, float> || ...))
-    kernel(op, DType::BFloat16) = &detail::map1<BFloat16, BFloat16, detail::Brief1<F>>;
+    kernel(op, DType::BFloat16) = &detail::rounded<detail::map1<float, BFloat16, detail::Brief1<F>>, 1>;
 }
 template <class Out, class... T, class F>
 void unary_kernel_to(Ew op, Types<T...>, F) {
@@ -201,7 +220,7 @@ template <class... T, class F>
 void binary_kernel(Ew op, Types<T...>, F) {
   ((kernel(op, dtype_of<T>) = &detail::map2<T, T, F>), ...);
   if constexpr ((std::is_same_v<T, float> || ...))
-    kernel(op, DType::BFloat16) = &detail::map2<BFloat16, BFloat16, detail::Brief2<F>>;
+    kernel(op, DType::BFloat16) = &detail::rounded<detail::map2<float, BFloat16, detail::Brief2<F>>, 2>;
 }
 template <class Out, class... T, class F>
 void binary_kernel_to(Ew op, Types<T...>, F) {
