@@ -139,12 +139,15 @@ struct Job {
 
   void row(const char* x, int64_t begin, int64_t end, void* state, const void* centre) const {
     const Dim& inner = plan.reduced[0];
-    const bool dense = !convert && inner.in == int64_t(in_size);
-    if (dense && plan.reduced_count == 1)
-      return r->row(call.p, x + begin * inner.in, end - begin, begin, state, centre);
-    if (dense && inner.size >= 256) {
+    const auto direct = convert                            ? nullptr
+                        : inner.in == int64_t(in_size)     ? r->row
+                        : inner.in == 2 * int64_t(in_size) ? r->every_second
+                                                           : nullptr;
+    if (direct && plan.reduced_count == 1)
+      return direct(call.p, x + begin * inner.in, end - begin, begin, state, centre);
+    if (direct && inner.size >= 256) {
       walk(plan.reduced, plan.reduced_count, begin, end, [&](int64_t offset, int64_t n) {
-        r->row(call.p, x + offset, n, begin, state, centre);
+        direct(call.p, x + offset, n, begin, state, centre);
         begin += n;
       });
       return;

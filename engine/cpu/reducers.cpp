@@ -212,7 +212,18 @@ void init_states(void* states, int64_t n) {
   std::fill_n(static_cast<typename F::State*>(states), n, typename F::State(F::start()));
 }
 
-template <class F>
+// Every second of 2 W elements. The second vector begins one element early, so that nothing after the last one that is
+// wanted is read.
+template <class V, class T>
+V load_every_second(const T* x) {
+  constexpr int W = sizeof(V) / sizeof(T);
+  std::conditional_t<sizeof(T) == 4, simd::vi, simd::vl> picked;
+  for (int j = 0; j < W; j++) picked[j] = 2 * j + (2 * j >= W);
+  return __builtin_shuffle(simd::load<V>(x), simd::load<V>(x + W - 1), picked);
+}
+
+// The elements lie `step` apart.
+template <class F, int step = 1>
 void reduce_row(double p, const char* data, int64_t n, int64_t, void* state, const void* centre) {
   using T = typename F::Type;
   using S = typename F::State;
@@ -224,7 +235,12 @@ void reduce_row(double p, const char* data, int64_t n, int64_t, void* state, con
     using V = typename Wide<T>::type;
     constexpr int64_t W = sizeof(V) / sizeof(T);
     const V cs = broadcast<V>(c);
-    auto at = [&](int64_t i) { return simd::load<V>(x + i); };
+    auto at = [&](int64_t i) {
+      if constexpr (step == 2)
+        return load_every_second<V>(x + 2 * i);
+      else
+        return simd::load<V>(x + i);
+    };
     auto fold = [&](V a) {
       if constexpr (sizeof(T) == 1) {  // counts that only fit a wider type
         for (int64_t i = 0; i < W; i++) s = F::merge(s, S(a[i]));
@@ -237,7 +253,7 @@ void reduce_row(double p, const char* data, int64_t n, int64_t, void* state, con
       int64_t m = std::min(n / (4 * W), F::kSteps);
       V a1 = broadcast<V>(F::start()), a2 = a1, a3 = a1;
       a0 = a1;
-      for (int64_t i = 0; i < m; i++, x += 4 * W) {
+      for (int64_t i = 0; i < m; i++, x += 4 * W * step) {
         a0 = f.step(a0, at(0), cs);
         a1 = f.step(a1, at(W), cs);
         a2 = f.step(a2, at(2 * W), cs);
@@ -249,18 +265,21 @@ void reduce_row(double p, const char* data, int64_t n, int64_t, void* state, con
       fold(a0);
       a0 = broadcast<V>(F::start());
     }
-    for (; n >= W; n -= W, x += W) a0 = f.step(a0, at(0), cs);
-    if (n > 0 && x - reinterpret_cast<const T*>(data) >= W) {  // the row's last vector, without what is done
+    for (; n >= W; n -= W, x += W * step) a0 = f.step(a0, at(0), cs);
+    if (n > 0 && x - reinterpret_cast<const T*>(data) >= W * step) {  // the row's last vector, without what is done
       a0 = first_lanes<T>(W - n, a0, f.step(a0, at(n - W), cs));
     } else if (n > 0) {  // lanes past the end keep what they have
       V rest = broadcast<V>(x[0]);
-      std::memcpy(&rest, x, size_t(n) * sizeof(T));
+      if constexpr (step == 1)
+        std::memcpy(&rest, x, size_t(n) * sizeof(T));
+      else
+        for (int64_t i = 0; i < n; i++) rest[i] = x[i * step];
       a0 = first_lanes<T>(n, f.step(a0, rest, cs), a0);
     }
     fold(a0);
   } else {
     T a = F::start();
-    for (int64_t i = 0; i < n; i++) a = f.step(a, x[i], c);
+    for (int64_t i = 0; i < n; i++) a = f.step(a, x[i * step], c);
     s = F::merge(s, S(a));
   }
   *static_cast<S*>(state) = s;
@@ -310,9 +329,23 @@ void merge_states(void* into, const void* from, int64_t n) {
 }
 
 template <class F>
-constexpr Reducer reducer{
-    F::kType,       dtype_of<typename F::State>, sizeof(typename F::State), false, &init_states<F>,
-    &reduce_row<F>, &reduce_columns<F>,          &merge_states<F>};
+constexpr decltype(Reducer::row) every_second() {
+  if constexpr (std::is_floating_point_v<typename F::Type>)
+    return &reduce_row<F, 2>;
+  else
+    return nullptr;
+}
+
+template <class F>
+constexpr Reducer reducer{F::kType,
+                          dtype_of<typename F::State>,
+                          sizeof(typename F::State),
+                          false,
+                          &init_states<F>,
+                          &reduce_row<F>,
+                          &reduce_columns<F>,
+                          &merge_states<F>,
+                          every_second<F>()};
 
 // ---- extremes with their positions: the first of several equal ones, and the first NaN before all
 

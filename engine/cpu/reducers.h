@@ -18,6 +18,8 @@ struct Reducer {
   void (*columns)(double p, const char* x, int64_t stride, int64_t rows, int64_t n, int64_t position, void* states,
                   const void* centres);
   void (*merge)(void* into, const void* from, int64_t n);
+  // As `row`, of every second element; may be null.
+  decltype(row) every_second = nullptr;
 };
 
 // The reducer of a call.
