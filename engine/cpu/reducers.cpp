@@ -222,7 +222,7 @@ V load_every_second(const T* x) {
   return __builtin_shuffle(simd::load<V>(x), simd::load<V>(x + W - 1), picked);
 }
 
-// The elements lie `step` apart.
+// The elements lie `step` apart: 1, or 2 for floats.
 template <class F, int step = 1>
 void reduce_row(double p, const char* data, int64_t n, int64_t, void* state, const void* centre) {
   using T = typename F::Type;
@@ -279,7 +279,7 @@ void reduce_row(double p, const char* data, int64_t n, int64_t, void* state, con
     fold(a0);
   } else {
     T a = F::start();
-    for (int64_t i = 0; i < n; i++) a = f.step(a, x[i * step], c);
+    for (int64_t i = 0; i < n; i++) a = f.step(a, x[i], c);
     s = F::merge(s, S(a));
   }
   *static_cast<S*>(state) = s;
