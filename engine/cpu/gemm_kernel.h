@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #if defined(__AVX2__) || defined(__AVX512F__)
 #include <immintrin.h>
@@ -253,19 +254,18 @@ void pack_panel(int64_t k, int width, const S* src, int64_t stride_lane, int64_t
   }
 }
 
-// All lanes joined, by halves; join() takes numbers and vectors alike.
+// All lanes joined, by halves; join() takes numbers and vectors alike. Halves cut from memory would keep the vector
+// there in the loop that computes it.
 template <class V, class F>
 inline auto join_lanes(V v, F join) {
   using T = std::remove_cvref_t<decltype(v[0])>;
-  if constexpr (sizeof(V) == 2 * sizeof(T)) {
+  constexpr int half = sizeof(V) / sizeof(T) / 2;
+  if constexpr (half == 1)
     return T(join(T(v[0]), T(v[1])));
-  } else {
-    typedef T Half __attribute__((vector_size(sizeof(V) / 2)));
-    Half low, high;
-    std::memcpy(&low, &v, sizeof low);
-    std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
-    return join_lanes(Half(join(low, high)), join);
-  }
+  else
+    return [&]<int... I>(std::integer_sequence<int, I...>) {
+      return join_lanes(join(__builtin_shufflevector(v, v, I...), __builtin_shufflevector(v, v, (I + half)...)), join);
+    }(std::make_integer_sequence<int, half>{});
 }
 
 // out[i * ld_out + j] = dot(a_i, b_j) for Rows x Columns vectors of k contiguous elements.
