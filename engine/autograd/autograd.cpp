@@ -257,6 +257,13 @@ struct Accumulate {
       hook->call(&t, 1, nullptr, 0);
     }
   }
+  // A view may own the memory of a base that nobody else has, as a transposed gradient does.
+  static bool memory_is_its_own(const Tensor& g) {
+    const Tensor& base = g->base;
+    const bool alone = base.defined() ? base->count() == 1 && g->storage->count() == 2 && base.numel() == g.numel()
+                                      : g->storage->count() == 1;
+    return alone && !g->storage->free_foreign;
+  }
   static void accumulate_grad(const Tensor& leaf, Tensor g, Tensor* slot) {
     Autograd& a = *leaf->autograd;
     if (is_sparse(g) || (a.grad.defined() && is_sparse(a.grad))) [[unlikely]] {
@@ -270,11 +277,9 @@ struct Accumulate {
     if (!a.grad.defined()) {
       // Nobody else holds it and it has the leaf's layout: keep it, do not copy.
       bool same_object = slot->is(g);
-      size_t expected = same_object ? 2 : 1;
-      if (!mode.grad && g->count() == expected && !g->base.defined() && g->storage->count() == 1 &&
-          !g->storage->free_foreign && g.strides().size() == leaf.strides().size() &&
-          same(g.strides(), leaf.strides())) {
-        if (g->autograd) g = alias(g);
+      if (!mode.grad && g->count() == (same_object ? 2 : 1) && memory_is_its_own(g) &&
+          g.strides().size() == leaf.strides().size() && same(g.strides(), leaf.strides())) {
+        if (g->autograd || g->base.defined()) g = alias(g);
         a.grad = std::move(g);
         if (same_object) *slot = Tensor();
       } else if (mode.grad) {
