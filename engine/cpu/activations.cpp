@@ -133,10 +133,7 @@ void register_activation_kernels() {
     using V = decltype(x);
     return select(x > 0, g * E<V>(p.v[1]), g * simd::fast_exp(x * E<V>(p.v[2])) * E<V>(p.v[0] * p.v[1] * p.v[2]));
   });
-  vector_kernel2(Ew::GeluBackward, [](auto g, auto x) {
-    const auto [cdf, density] = simd::normal(x);
-    return g * (cdf + x * density);
-  });
+  vector_kernel2(Ew::GeluBackward, simd::GeluGradient{});
   vector_kernel2(Ew::GeluTanhBackward, [](auto g, auto x) {
     using V = decltype(x);
     constexpr E<V> b = E<V>(M_SQRT2 * M_2_SQRTPI * 0.5), k = E<V>(0.044715);

@@ -81,14 +81,16 @@ void map2(char* const* p, const bool* single, int64_t n, const EwParams& params)
   }
 }
 
-// Kernels written on whole vectors (transcendental functions).
+// Kernels written on whole vectors (transcendental functions); those of floats take bfloat16 numbers as well.
+template <class T>
+using Compute = std::conditional_t<k16BitFloat<T>, float, T>;
+
 template <class T, class F>
 void vmap1(char* const* p, const bool* single, int64_t n, const EwParams& params) {
   const EwParams q = params;
-  using V = simd::Vec<T>;
-  constexpr int W = simd::kLanes<V>;
-  char* y = p[0];
-  const char* x = p[1];
+  using V = simd::Vec<Compute<T>>;
+  T* y = reinterpret_cast<T*>(p[0]);
+  const T* x = reinterpret_cast<const T*>(p[1]);
   F f;
   auto call = [&](V v) -> V {
     if constexpr (std::is_invocable_v<F, V, const EwParams&>)
@@ -97,57 +99,34 @@ void vmap1(char* const* p, const bool* single, int64_t n, const EwParams& params
       return f(v);
   };
   if (single[1]) {
-    T value;
-    std::memcpy(&value, x, sizeof(T));
-    V v = call(simd::splat<V>(value));
-    T* out = reinterpret_cast<T*>(y);
-    for (int64_t i = 0; i < n; i++) out[i] = v[0];
+    const V v = call(simd::splat<V>(Compute<T>(*x)));
+    std::fill(y, y + n, T(v[0]));
     return;
   }
-  int64_t i = 0;
-  for (; i + W <= n; i += W) simd::store(y + i * sizeof(T), call(simd::load<V>(x + i * sizeof(T))));
-  if (i < n) {
-    V v{};
-    std::memcpy(&v, x + i * sizeof(T), (n - i) * sizeof(T));
-    v = call(v);
-    std::memcpy(y + i * sizeof(T), &v, (n - i) * sizeof(T));
-  }
+  for_wide<T>(0, n, [&](int64_t i, const auto& access) { access.store(y + i, call(access.load(x + i))); });
 }
 
 template <class T, class F>
 void vmap2(char* const* p, const bool* single, int64_t n, const EwParams& params) {
   const EwParams q = params;
-  using V = simd::Vec<T>;
-  constexpr int W = simd::kLanes<V>;
+  using V = simd::Vec<Compute<T>>;
+  T* y = reinterpret_cast<T*>(p[0]);
+  const T *a = reinterpret_cast<const T*>(p[1]), *b = reinterpret_cast<const T*>(p[2]);
   F f;
-  auto call = [&](V a, V b) -> V {
+  auto call = [&](V u, V v) -> V {
     if constexpr (std::is_invocable_v<F, V, V, const EwParams&>)
-      return f(a, b, q);
+      return f(u, v, q);
     else
-      return f(a, b);
+      return f(u, v);
   };
   V lone[2]{};
   for (int k = 0; k < 2; k++)
-    if (single[k + 1]) {
-      T value;
-      std::memcpy(&value, p[k + 1], sizeof(T));
-      lone[k] = simd::splat<V>(value);
-    }
-  auto get = [&](int k, int64_t i, int64_t count) {
-    if (single[k + 1]) return lone[k];
-    V v{};
-    if (count == W)
-      v = simd::load<V>(p[k + 1] + i * sizeof(T));
-    else
-      std::memcpy(&v, p[k + 1] + i * sizeof(T), count * sizeof(T));
-    return v;
-  };
-  int64_t i = 0;
-  for (; i + W <= n; i += W) simd::store(p[0] + i * sizeof(T), call(get(0, i, W), get(1, i, W)));
-  if (i < n) {
-    V v = call(get(0, i, n - i), get(1, i, n - i));
-    std::memcpy(p[0] + i * sizeof(T), &v, (n - i) * sizeof(T));
-  }
+    if (single[k + 1]) lone[k] = simd::splat<V>(Compute<T>(k ? *b : *a));
+  for_wide<T>(0, n, [&](int64_t i, const auto& access) {
+    const V u = single[1] ? lone[0] : access.load(a + i);
+    const V v = single[2] ? lone[1] : access.load(b + i);
+    access.store(y + i, call(u, v));
+  });
 }
 
 // A kernel of floats on bfloat16 numbers, which gives floats. float16 has no such kernels: compilers turn it into
@@ -230,11 +209,13 @@ template <class F>
 void vector_kernel(Ew op, F) {
   kernel(op, DType::Float32) = &detail::vmap1<float, F>;
   kernel(op, DType::Float64) = &detail::vmap1<double, F>;
+  kernel(op, DType::BFloat16) = &detail::vmap1<BFloat16, F>;
 }
 template <class F>
 void vector_kernel2(Ew op, F) {
   kernel(op, DType::Float32) = &detail::vmap2<float, F>;
   kernel(op, DType::Float64) = &detail::vmap2<double, F>;
+  kernel(op, DType::BFloat16) = &detail::vmap2<BFloat16, F>;
 }
 
 }  // namespace cpu

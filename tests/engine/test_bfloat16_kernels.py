@@ -76,6 +76,13 @@ OPS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "lerp": lambda a, b: lampas.lerp(a, b, 0.3),
     "leaky_relu": lambda a, b: F.leaky_relu(a, 0.12345678),
     "every second": lambda a, b: a[::2] * b[::2],
+    "tanh": lambda a, b: lampas.tanh(a),
+    "exp of every second": lambda a, b: lampas.exp(a[::2]),
+    "silu of one": lambda a, b: F.silu(a[:1].expand(100)),
+    "atan2": lampas.atan2,
+    "atan2, broadcast": lambda a, b: lampas.atan2(a[:1], b),
+    "hypot, broadcast": lambda a, b: lampas.hypot(a, b[:1]),
+    "elu": lambda a, b: F.elu(a, 1.2345678),
 }
 
 
