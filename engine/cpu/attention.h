@@ -5,6 +5,7 @@
 
 namespace lampas::cpu {
 
+DType attention_type(DType type);
 void attention(const AttentionCall& call);
 void attention_backward(const AttentionCall& call);
 

@@ -10,66 +10,131 @@
 #if defined(__AVX512BF16__)
 namespace lampas::cpu {
 
-// B [k, n], k even, as panels of as many columns as Panels<float>, two rows side by side: [k / 2][column][2].
+// B [k, n] as panels of as many columns as Panels<float>, two rows side by side: [k / 2][column][2]. Zeros stand behind
+// the last row and column. The memory is the caller's.
 class PairPanels {
  public:
   static constexpr int kColumns = Panels<float>::kColumns;
+  static constexpr int kTogether = 2;  // rows
 
-  static int64_t count(int64_t n) { return Panels<float>::count(n); }
-  static int64_t elements(int64_t k, int64_t n) { return count(n) * kColumns * k; }
-
-  PairPanels(const BFloat16* memory, int64_t k, int64_t n) : memory_(memory), k_(k), n_(n) {}
-
-  // Two rows of 16 columns as they stand in a panel, rounded.
-  static void store(BFloat16* to, simd::vf even, simd::vf odd) {
-    const auto wide = [](simd::vf row) {
-      return (Bits32)_mm512_maskz_cvtepu16_epi32(__mmask16(-1), (__m256i)narrow<BFloat16>(row));
-    };
-    simd::store(to, wide(even) | wide(odd) << 16);
+  // Intel's vdpbf16ps is half as fast as float32 products, and newer processors of theirs have matrix units instead.
+  static bool pay() {
+    static const bool full_rate = __builtin_cpu_is("amd");
+    return full_rate;
   }
 
-  // C[m, n] = A[m, k] B, in float32; A's rows lie a_row apart. Each panel fetches the next one, or what follows the
-  // last.
-  void multiply(int64_t m, const BFloat16* a, int64_t a_row, float* c, int64_t ldc) const {
+  static int64_t count(int64_t n) { return Panels<float>::count(n); }
+  static int64_t elements(int64_t k, int64_t n) { return count(n) * kColumns * even(k); }
+
+  PairPanels(BFloat16* memory, int64_t k, int64_t n) : memory_(memory), k_(k), n_(n) {}
+
+  // Two rows of 16 columns as they stand in a panel, rounded.
+  static void store(BFloat16* to, const simd::vf (&rows)[kTogether]) {
+    store(to, narrow<BFloat16>(rows[0]), narrow<BFloat16>(rows[1]));
+  }
+
+  // Packs B from rows (b_col = 1) or from columns (b_row = 1) that lie in one piece each.
+  void pack(const BFloat16* b, int64_t b_row, int64_t b_col) const {
+    for (int64_t p = 0; p < count(n_); p++) {
+      const int width = int(std::min<int64_t>(kColumns, n_ - p * kColumns));
+      BFloat16* panel = memory_ + p * kColumns * even(k_);
+      if (b_col == 1)
+        pack_rows(width, b + p * kColumns, b_row, panel);
+      else
+        pack_columns(width, b + p * kColumns * b_col, b_col, panel);
+    }
+  }
+
+  // C[m, n] = alpha * A[m, k] B + beta * C, in float32. A's rows lie a_row apart, and a_step the pairs of its columns.
+  // depth < k takes B's first rows only, columns < n its first columns. Each panel fetches the next one, or what
+  // follows the last.
+  void multiply(int64_t m, const BFloat16* a, int64_t a_row, int64_t a_step, float* c, int64_t ldc, float alpha,
+                float beta, int64_t depth = -1, int64_t columns = -1) const {
     if (m == 0) return;
     const int64_t passes = (m + kRows - 1) / kRows, height = (m + passes - 1) / passes;
+    const int64_t steps = even(depth < 0 ? k_ : depth) / 2, end = columns < 0 ? n_ : columns;
     const int64_t ahead = 2 * kColumns / passes;  // elements of it in each step
-    for (int64_t p = 0; p < count(n_); p++) {
-      const BFloat16 *b = memory_ + p * kColumns * k_, *next = b + kColumns * k_;
-      const int n = int(std::min<int64_t>(kColumns, n_ - p * kColumns));
-      for (int64_t i = 0; i < m; i += height, next += ahead * k_ / 2)
-        rows(int(std::min<int64_t>(height, m - i)), n, a + i * a_row, a_row, b, {next, ahead},
-             c + i * ldc + p * kColumns, ldc);
+    for (int64_t p = 0; p * kColumns < end; p++) {
+      const BFloat16 *b = memory_ + p * kColumns * even(k_), *next = b + kColumns * even(k_);
+      const int n = int(std::min<int64_t>(kColumns, end - p * kColumns));
+      for (int64_t i = 0; i < m; i += height, next += ahead * steps)
+        rows(int(std::min<int64_t>(height, m - i)), n,
+             {steps, a + i * a_row, a_row, a_step, b, next, ahead, c + i * ldc + p * kColumns, ldc, alpha, beta});
     }
   }
 
  private:
   static constexpr int kRows = gemm_detail::kTileRows, kLanes = 16;
 
-  struct Ahead {
-    const BFloat16* next;
-    int64_t step;
+  static constexpr int64_t even(int64_t k) { return (k + 1) / 2 * 2; }
+
+  static void store(BFloat16* to, Bits16 even, Bits16 odd) {
+    const auto wide = [](Bits16 row) { return (Bits32)_mm512_maskz_cvtepu16_epi32(__mmask16(-1), (__m256i)row); };
+    simd::store(to, wide(even) | wide(odd) << 16);
+  }
+
+  void pack_rows(int width, const BFloat16* b, int64_t b_row, BFloat16* panel) const {
+    for (int64_t k = 0; k < k_; k += 2, b += 2 * b_row, panel += 2 * kColumns)
+      for (int j = 0; j < kColumns; j += kLanes) {
+        const int lanes = std::clamp(width - j, 0, kLanes);
+        Bits16 even{}, odd{};
+        if (lanes == kLanes) {
+          even = simd::load<Bits16>(b + j);
+          if (k + 1 < k_) odd = simd::load<Bits16>(b + b_row + j);
+        } else {
+          std::memcpy(&even, b + j, lanes * sizeof(BFloat16));
+          if (k + 1 < k_) std::memcpy(&odd, b + b_row + j, lanes * sizeof(BFloat16));
+        }
+        store(panel + 2 * j, even, odd);
+      }
+  }
+  void pack_columns(int width, const BFloat16* b, int64_t b_col, BFloat16* panel) const {
+    constexpr int side = gemm_detail::transpose_side(static_cast<float*>(nullptr));
+    int64_t k = 0;
+    if (width == kColumns && b_col % 2 == 0)  // pairs are numbers of 32 bits, which are transposed like others
+      for (; k + 2 * side <= k_; k += 2 * side)
+        for (int j = 0; j < kColumns; j += side)
+          gemm_detail::transpose_block(reinterpret_cast<const float*>(b + j * b_col + k), b_col / 2,
+                                       reinterpret_cast<float*>(panel + k * kColumns + 2 * j), kColumns);
+    for (; k < k_; k += 2)
+      for (int j = 0; j < kColumns; j++) {
+        BFloat16* pair = panel + k * kColumns + 2 * j;
+        pair[0] = j < width ? b[j * b_col + k] : BFloat16(0);
+        pair[1] = j < width && k + 1 < k_ ? b[j * b_col + k + 1] : BFloat16(0);
+      }
+  }
+
+  struct Tile {
+    int64_t steps;
+    const BFloat16* a;
+    int64_t a_row, a_step;
+    const BFloat16 *b, *next;
+    int64_t ahead;
+    float* c;
+    int64_t ldc;
+    float alpha, beta;
   };
 
   template <int Rows = kRows>
-  void rows(int m, int n, const BFloat16* a, int64_t a_row, const BFloat16* b, Ahead ahead, float* c,
-            int64_t ldc) const {
+  static void rows(int m, int n, const Tile& t) {
     if constexpr (Rows > 1)
-      if (m < Rows) return rows<Rows - 1>(m, n, a, a_row, b, ahead, c, ldc);
-    n > kLanes ? tile<Rows, 2>(n - kLanes, a, a_row, b, ahead, c, ldc) : tile<Rows, 1>(n, a, a_row, b, ahead, c, ldc);
+      if (m < Rows) return rows<Rows - 1>(m, n, t);
+    n > kLanes ? tile<Rows, 2>(n - kLanes, t) : tile<Rows, 1>(n, t);
   }
 
   // Never inlined: its loop fills all registers, and keeps none for what surrounds it.
   template <int Rows, int Vectors>
-  [[gnu::noinline]] void tile(int last_lanes, const BFloat16* a, int64_t a_row, const BFloat16* b, Ahead ahead,
-                              float* c, int64_t ldc) const {
+  [[gnu::noinline]] static void tile(int last_lanes, const Tile& operands) {
+    const Tile t = operands;  // which no store can change
     __m512 sum[Rows][Vectors] = {};
+    const int64_t a_row = t.a_row, a_step = t.a_step, ahead = t.ahead;
+    const BFloat16 *b = t.b, *next = t.next;
     // A pointer for every three rows, which addresses reach with one distance: all stay in registers.
     const BFloat16* at[(Rows + 2) / 3];
 #pragma GCC unroll 4
-    for (int i = 0; i < Rows; i += 3) at[i / 3] = a + i * a_row;
-    for (int64_t p = 0; p < k_; p += 2, b += 2 * kColumns, ahead.next += ahead.step) {
-      _mm_prefetch(reinterpret_cast<const char*>(ahead.next), _MM_HINT_T1);
+    for (int i = 0; i < Rows; i += 3) at[i / 3] = t.a + i * a_row;
+    for (int64_t p = t.steps; p-- > 0; b += 2 * kColumns, next += ahead) {
+      _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T1);
       __m512bh column[Vectors];
 #pragma GCC unroll 2
       for (int j = 0; j < Vectors; j++) column[j] = simd::load<__m512bh>(b + 2 * kLanes * j);
@@ -82,25 +147,49 @@ class PairPanels {
         for (int j = 0; j < Vectors; j++) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], row, column[j]);
       }
 #pragma GCC unroll 4
-      for (int i = 0; i < Rows; i += 3) at[i / 3] += 2;
+      for (int i = 0; i < Rows; i += 3) at[i / 3] += a_step;
     }
     const gemm_detail::Lanes<float> last(last_lanes);
+    const auto write = [&](auto add) {
+      float* row = t.c;
 #pragma GCC unroll 12
-    for (int i = 0; i < Rows; i++)
+      for (int i = 0; i < Rows; i++, row += t.ldc)
 #pragma GCC unroll 2
-      for (int j = 0; j < Vectors; j++) {
-        float* to = c + i * ldc + j * kLanes;
-        const simd::vf v = (simd::vf)sum[i][j];
-        if (j + 1 == Vectors)
-          last.store(to, v);
-        else
-          simd::store(to, v);
-      }
+        for (int j = 0; j < Vectors; j++) {
+          const bool partial = j + 1 == Vectors;
+          float* to = row + j * kLanes;
+          simd::vf v = (simd::vf)sum[i][j] * t.alpha;
+          if constexpr (decltype(add)::value) v += t.beta * (partial ? last.load(to) : simd::load<simd::vf>(to));
+          if (partial)
+            last.store(to, v);
+          else
+            simd::store(to, v);
+        }
+    };
+    if (t.beta == 0)
+      write(std::false_type{});
+    else
+      write(std::true_type{});
   }
 
-  const BFloat16* memory_;
+  BFloat16* memory_;
   int64_t k_, n_;
 };
 
 }  // namespace lampas::cpu
 #endif
+
+namespace lampas::cpu {
+
+template <class T>
+struct PanelsOf {
+  using type = Panels<T>;
+};
+#if defined(__AVX512BF16__)
+template <>
+struct PanelsOf<BFloat16> {
+  using type = PairPanels;
+};
+#endif
+
+}  // namespace lampas::cpu

@@ -12,9 +12,13 @@ template <class T>
 class Panels {
  public:
   static constexpr int kColumns = gemm_detail::kTileColumns<T>;
+  static constexpr int kTogether = 1;  // rows that stand side by side
 
   static int64_t count(int64_t n) { return (n + kColumns - 1) / kColumns; }
   static int64_t elements(int64_t k, int64_t n) { return count(n) * kColumns * k; }
+
+  // `kTogether` rows of one vector each, as they stand in a panel.
+  static void store(T* to, const gemm_detail::Vector<T> (&rows)[kTogether]) { gemm_detail::store(to, rows[0]); }
 
   Panels() = default;
   Panels(T* memory, int64_t k, int64_t n) : memory_(memory), k_(k), n_(n) {}

@@ -115,8 +115,8 @@ const Kernels cpu_kernels = {
                    {&cpu::max_pool, &cpu::max_pool_backward, &cpu::mean_pool, &cpu::mean_pool_backward},
                    {&cpu::channel_norm, &cpu::channel_norm_backward, &cpu::row_norm, &cpu::row_norm_backward},
                    &cpu::change_activation_order},
-    .network = {&cpu::rnn_forward, &cpu::rnn_backward, &cpu::attention, &cpu::attention_backward, &cpu::resample,
-                &cpu::grid_sample, &cpu::embedding_bag, &cpu::embedding_bag_backward},
+    .network = {&cpu::rnn_forward, &cpu::rnn_backward, &cpu::attention_type, &cpu::attention, &cpu::attention_backward,
+                &cpu::resample, &cpu::grid_sample, &cpu::embedding_bag, &cpu::embedding_bag_backward},
     .quantized = {&cpu::quantize, &cpu::dequantize, &cpu::fake_quantize, &cpu::quantized_pair, &cpu::lookup_bytes,
                   &cpu::range_of, &cpu::quantized_linear, &cpu::quantized_convolution},
 };
@@ -146,7 +146,7 @@ const Kernels meta_kernels = {
                    {nothing, nothing, nothing, nothing},
                    {nothing, nothing, nothing, nothing},
                    nothing},
-    .network = {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
+    .network = {nothing, nothing, &compute_type, nothing, nothing, nothing, nothing, nothing, nothing},
     .quantized = {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
 };
 

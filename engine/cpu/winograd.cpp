@@ -31,27 +31,7 @@ constexpr int kHeight = std::is_same_v<T, float> ? 2 : 4;
 // ---- kernels as matrices [depth, columns] --------------------------------------------------------------------------
 
 template <class T>
-struct MatricesOf {
-  using type = Panels<float>;
-  static constexpr int kRows = 1;  // that stand together
-  static void store(float* to, const V (&rows)[1]) { simd::store(to, rows[0]); }
-  static void multiply(const type& b, int64_t m, const float* a, int64_t a_row, float* c, int64_t ldc) {
-    b.multiply(m, a, a_row, 1, c, ldc, 1, 0);
-  }
-};
-#if defined(__AVX512BF16__)
-template <>
-struct MatricesOf<BFloat16> {
-  using type = PairPanels;
-  static constexpr int kRows = 2;
-  static void store(BFloat16* to, const V (&rows)[2]) { type::store(to, rows[0], rows[1]); }
-  static void multiply(const type& b, int64_t m, const BFloat16* a, int64_t a_row, float* c, int64_t ldc) {
-    b.multiply(m, a, a_row, c, ldc);
-  }
-};
-#endif
-template <class T>
-using Matrices = typename MatricesOf<T>::type;
+using Matrices = typename PanelsOf<T>::type;
 
 // Plain kernels as the convolution reads them; `turned`: for the gradient of the input, the kernel turned around and
 // its channels exchanged.
@@ -71,7 +51,7 @@ struct Kernels {
   // `target` on. `taps` has room for kTapsBytes.
   template <int R>
   void transform(int64_t panel, int64_t d0, float* taps, T* target, int64_t step) const {
-    constexpr int kRows = MatricesOf<T>::kRows;
+    constexpr int kRows = Matrices<T>::kTogether;
     const int64_t j0 = panel * kPanel, count = std::min(kChunk, depth() - d0);
     const int width = int(std::min<int64_t>(kPanel, columns() - j0));
     float* wide = taps + kChunk * 9 * kPanel;
@@ -101,7 +81,7 @@ struct Kernels {
           for (int f = 0; f < Tiles<R>::kMatrices; f++) rows[f][r] = u[f / 4][f % 4];
         }
         for (int f = 0; f < Tiles<R>::kMatrices; f++)
-          MatricesOf<T>::store(target + f * step + (d0 + d) * kPanel + kRows * j, rows[f]);
+          Matrices<T>::store(target + f * step + (d0 + d) * kPanel + kRows * j, rows[f]);
       }
   }
 };
@@ -185,7 +165,7 @@ int64_t tiles_per_thread(const Tiles<R>& t) {
 // Many tiles: each thread takes blocks of them through all three steps, so that what lies between stays in its cache.
 template <class T, int R>
 void convolve_by_tiles(const Tiles<R>& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
-  constexpr int kMatrices = Tiles<R>::kMatrices;
+  constexpr int kMatrices = Tiles<R>::kMatrices, kTogether = Matrices<T>::kTogether;
   const int64_t C = t.in.channels, K = t.out.channels;
   const int64_t block = block_tiles(t, kMatrices * (C * sizeof(T) + K * sizeof(float)), num_threads());
   const Zeros<T> outside(C);
@@ -201,7 +181,7 @@ void convolve_by_tiles(const Tiles<R>& t, const T* x, const Kernels<T>& kernels,
       transform_inputs(t, begin, end, x, outside.data(), v, v_step);
       for (int f = 0; f < kMatrices; f++) {
         const auto r = order.needing(f).within(begin, end);
-        MatricesOf<T>::multiply(u[f], r.count(), v + f * v_step + r.begin * C, C, m + f * m_step + r.begin * K, K);
+        u[f].multiply(r.count(), v + f * v_step + r.begin * C, C, kTogether, m + f * m_step + r.begin * K, K, 1, 0);
       }
       transform_outputs(t, begin, end, 0, K, m, m_step, K, target);
     }
@@ -212,7 +192,7 @@ void convolve_by_tiles(const Tiles<R>& t, const T* x, const Kernels<T>& kernels,
 // channels through the steps, for all tiles, and so reads just its share of the kernels.
 template <class T, int R>
 void convolve_by_channels(const Tiles<R>& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
-  constexpr int kMatrices = Tiles<R>::kMatrices;
+  constexpr int kMatrices = Tiles<R>::kMatrices, kTogether = Matrices<T>::kTogether;
   const int64_t C = t.in.channels, K = t.out.channels, tiles = t.count();
   const Transformed<T, R> u(kernels);
   const Inputs<T> v(t, x);
@@ -223,8 +203,8 @@ void convolve_by_channels(const Tiles<R>& t, const T* x, const Kernels<T>& kerne
     float* m = memory.as<float>();
     for (int f = 0; f < kMatrices; f++) {
       const auto r = order.needing(f);
-      MatricesOf<T>::multiply(u.columns(f, k0, k1), r.count(), v[f] + r.begin * C, C,
-                              m + f * m_step + r.begin * (k1 - k0), k1 - k0);
+      u.columns(f, k0, k1).multiply(r.count(), v[f] + r.begin * C, C, kTogether, m + f * m_step + r.begin * (k1 - k0),
+                                    k1 - k0, 1, 0);
     }
     transform_outputs(t, 0, tiles, k0, k1, m, m_step, k1 - k0, target);
   });
@@ -234,7 +214,7 @@ void convolve_by_channels(const Tiles<R>& t, const T* x, const Kernels<T>& kerne
 // by panel, they never leave the cache.
 template <class T, int R>
 void convolve_by_panels(const Tiles<R>& t, const T* x, const Kernels<T>& kernels, const Target<T>& target) {
-  constexpr int kMatrices = Tiles<R>::kMatrices;
+  constexpr int kMatrices = Tiles<R>::kMatrices, kTogether = Matrices<T>::kTogether;
   const int64_t C = t.in.channels, K = t.out.channels, tiles = t.count();
   const Inputs<T> v(t, x);
   const TileOrder order(t);
@@ -249,8 +229,8 @@ void convolve_by_panels(const Tiles<R>& t, const T* x, const Kernels<T>& kernels
       for (int64_t d0 = 0; d0 < C; d0 += kChunk) kernels.template transform<R>(p, d0, taps.as<float>(), u, u_step);
       for (int f = 0; f < kMatrices; f++) {
         const auto r = order.needing(f);
-        MatricesOf<T>::multiply({u + f * u_step, C, k1 - k0}, r.count(), v[f] + r.begin * C, C,
-                                m + f * m_step + r.begin * kPanel, kPanel);
+        Matrices<T>(u + f * u_step, C, k1 - k0)
+            .multiply(r.count(), v[f] + r.begin * C, C, kTogether, m + f * m_step + r.begin * kPanel, kPanel, 1, 0);
       }
       transform_outputs(t, 0, tiles, k0, k1, m, m_step, kPanel, target);
     }
@@ -277,9 +257,7 @@ template <class T>
 bool winograd_pays(const ConvShape& s) {
   constexpr bool bf16 = std::is_same_v<T, BFloat16>;
   if constexpr (bf16) {
-    // Intel's vdpbf16ps is half as fast as float32 products, and newer ones have matrix units instead.
-    static const bool full_rate = __builtin_cpu_is("amd");
-    if (s.training || !full_rate || s.in_channels % 2 || s.out_channels % 2) return false;
+    if (s.training || !PairPanels::pay() || s.in_channels % 2 || s.out_channels % 2) return false;
   }
   const int64_t fewest = s.training || bf16 ? 32 : 16, channels = s.in_channels * s.out_channels;
   const int64_t work = s.training ? 100'000'000 : 25'000'000;  // multiplications of the direct algorithm

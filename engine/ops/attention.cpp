@@ -76,7 +76,8 @@ int64_t work_of(const Tensor& q, const Tensor& k, const Tensor& v) {
   return q.numel() * k.size(-2) + q.numel() / std::max<int64_t>(1, q.size(-1)) * k.size(-2) * v.size(-1);
 }
 
-// q, k, v, mask: of one batch shape and (but a bool mask) one dtype, which kernels know.
+// q, k, v: of one batch shape and one dtype, which kernels know; mask: of their batch shape, bool or their compute
+// type.
 Tensor fused(const Tensor& q_given, const Tensor& k_given, const Tensor& v_given, const Tensor& mask, bool causal,
              double scale) {
   Tensor q, k, v;
@@ -87,7 +88,7 @@ Tensor fused(const Tensor& q_given, const Tensor& k_given, const Tensor& v_given
   Ints batch = q.sizes().first(size_t(q.ndim()) - 2);
   Tensor o = fresh(batch, q.size(-2), v.size(-1), q);
   IntVec lse_sizes(q.sizes().first(size_t(q.ndim()) - 1));
-  Tensor lse = empty(lse_sizes, q.dtype(), q.device());
+  Tensor lse = empty(lse_sizes, compute_type(q.dtype()), q.device());
   {
     AttentionCall c = make_call(q, k, v, mask, o, lse, causal, scale);
     Unlocked unlocked(work_of(q, k, v));
@@ -103,7 +104,9 @@ Tensor fused(const Tensor& q_given, const Tensor& k_given, const Tensor& v_given
              std::vector<Tensor> grads;
              if (mode.grad) {
                auto again = [mask, causal, scale](const std::vector<Tensor>& in) {
-                 return std::vector<Tensor>{composite(in[0], in[1], in[2], mask, 0, causal, scale)};
+                 const DType type = in[0].dtype(), wide = compute_type(type);
+                 auto w = [&](int i) { return to(in[size_t(i)], wide); };
+                 return std::vector<Tensor>{to(composite(w(0), w(1), w(2), mask, 0, causal, scale), type)};
                };
                grads = recorded_gradients(kNode, again, {q, k, v}, {g});
              } else {
@@ -197,10 +200,13 @@ Tensor attention(const Tensor& q, Tensor k, Tensor v, Tensor mask, double dropou
           " does not broadcast to ", shown(wanted), " (batch, queries, keys)");
     if (mask.dtype() != DType::Bool) mask = to(mask, compute);
   }
-  Tensor q1 = to(expanded(q, batch), compute), k1 = to(expanded(k, batch), compute),
-         v1 = to(expanded(v, batch), compute), y;
-  if (dropout > 0 || is_complex(type) || (mask.defined() && recording(mask)) ||
-      product(batch) * L * S * q.size(-1) * v.size(-1) == 0) {
+  const bool composed = dropout > 0 || is_complex(type) || (mask.defined() && recording(mask)) ||
+                        product(batch) * L * S * q.size(-1) * v.size(-1) == 0;
+  const DType operands = composed ? compute : kernels(q.device()).network.attention_type(type);
+  auto prepared = [&](const Tensor& x) { return to(expanded(x, batch), operands); };
+  const Tensor q1 = prepared(q), k1 = prepared(k), v1 = prepared(v);
+  Tensor y;
+  if (composed) {
     y = composite(q1, k1, v1, mask, dropout, causal, scale);
   } else {
     if (mask.defined()) {

@@ -11,6 +11,7 @@ namespace lampas {
 struct NetworkKernels {
   void (*rnn_forward)(const RnnCall& call);
   void (*rnn_backward)(const RnnCall& call);
+  DType (*attention_type)(DType type);  // that attention takes its operands in, given this one
   void (*attention)(const AttentionCall& call);
   void (*attention_backward)(const AttentionCall& call);
   void (*resample)(const ResampleCall& call);
