@@ -306,13 +306,6 @@ void typed(const AttentionCall& c, F&& f) {
 
 }  // namespace
 
-DType attention_type(DType type) {
-#if defined(__AVX512BF16__)
-  if (type == DType::BFloat16 && PairPanels::pay()) return type;
-#endif
-  return compute_type(type);
-}
-
 void attention(const AttentionCall& c) {
   typed(c, [](auto&& a) { a.forward(); });
 }

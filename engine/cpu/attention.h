@@ -5,7 +5,6 @@
 
 namespace lampas::cpu {
 
-DType attention_type(DType type);
 void attention(const AttentionCall& call);
 void attention_backward(const AttentionCall& call);
 

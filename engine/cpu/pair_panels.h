@@ -26,6 +26,7 @@ class PairPanels {
   static int64_t count(int64_t n) { return Panels<float>::count(n); }
   static int64_t elements(int64_t k, int64_t n) { return count(n) * kColumns * even(k); }
 
+  PairPanels() = default;
   PairPanels(BFloat16* memory, int64_t k, int64_t n) : memory_(memory), k_(k), n_(n) {}
 
   // Two rows of 16 columns as they stand in a panel, rounded.
@@ -33,9 +34,11 @@ class PairPanels {
     store(to, narrow<BFloat16>(rows[0]), narrow<BFloat16>(rows[1]));
   }
 
-  // Packs B from rows (b_col = 1) or from columns (b_row = 1) that lie in one piece each.
-  void pack(const BFloat16* b, int64_t b_row, int64_t b_col) const {
-    for (int64_t p = 0; p < count(n_); p++) {
+  int64_t count() const { return count(n_); }
+
+  // Packs panels [first, last) of B from rows (b_col = 1) or from columns (b_row = 1) that lie in one piece each.
+  void pack(int64_t first, int64_t last, const BFloat16* b, int64_t b_row, int64_t b_col) const {
+    for (int64_t p = first; p < last; p++) {
       const int width = int(std::min<int64_t>(kColumns, n_ - p * kColumns));
       BFloat16* panel = memory_ + p * kColumns * even(k_);
       if (b_col == 1)
@@ -44,23 +47,33 @@ class PairPanels {
         pack_columns(width, b + p * kColumns * b_col, b_col, panel);
     }
   }
+  void pack(const BFloat16* b, int64_t b_row, int64_t b_col) const { pack(0, count(), b, b_row, b_col); }
 
-  // C[m, n] = alpha * A[m, k] B + beta * C, in float32. A's rows lie a_row apart, and a_step the pairs of its columns.
-  // depth < k takes B's first rows only, columns < n its first columns. Each panel fetches the next one, or what
-  // follows the last.
-  void multiply(int64_t m, const BFloat16* a, int64_t a_row, int64_t a_step, float* c, int64_t ldc, float alpha,
-                float beta, int64_t depth = -1, int64_t columns = -1) const {
+  // C[m, columns of panels first to last) = alpha * A[m, depth] B + beta * C + bias, in float32; `c` and `bias` are
+  // those of panel `first`. A's rows lie a_row apart, and a_step the pairs of its columns, of which there are whole
+  // ones: an odd depth takes a last column times zeros. depth < k takes B's first rows only. Each panel fetches the
+  // next one, or what follows the last.
+  void multiply(int64_t first, int64_t last, int64_t m, const BFloat16* a, int64_t a_row, int64_t a_step, float* c,
+                int64_t ldc, float alpha, float beta, const float* bias = nullptr, int64_t depth = -1,
+                int64_t columns = -1) const {
     if (m == 0) return;
     const int64_t passes = (m + kRows - 1) / kRows, height = (m + passes - 1) / passes;
     const int64_t steps = even(depth < 0 ? k_ : depth) / 2, end = columns < 0 ? n_ : columns;
     const int64_t ahead = 2 * kColumns / passes;  // elements of it in each step
-    for (int64_t p = 0; p * kColumns < end; p++) {
+    for (int64_t p = first; p < last && p * kColumns < end; p++) {
       const BFloat16 *b = memory_ + p * kColumns * even(k_), *next = b + kColumns * even(k_);
       const int n = int(std::min<int64_t>(kColumns, end - p * kColumns));
+      const int64_t j = (p - first) * kColumns;
       for (int64_t i = 0; i < m; i += height, next += ahead * steps)
         rows(int(std::min<int64_t>(height, m - i)), n,
-             {steps, a + i * a_row, a_row, a_step, b, next, ahead, c + i * ldc + p * kColumns, ldc, alpha, beta});
+             {steps, a + i * a_row, a_row, a_step, b, next, ahead, c + i * ldc + j, ldc, alpha, beta,
+              bias ? bias + j : nullptr});
     }
+  }
+  // All panels, or those that hold the first `columns` columns.
+  void multiply(int64_t m, const BFloat16* a, int64_t a_row, int64_t a_step, float* c, int64_t ldc, float alpha,
+                float beta, int64_t depth = -1, int64_t columns = -1) const {
+    multiply(0, count(), m, a, a_row, a_step, c, ldc, alpha, beta, nullptr, depth, columns);
   }
 
  private:
@@ -113,6 +126,7 @@ class PairPanels {
     float* c;
     int64_t ldc;
     float alpha, beta;
+    const float* bias;
   };
 
   template <int Rows = kRows>
@@ -150,6 +164,9 @@ class PairPanels {
       for (int i = 0; i < Rows; i += 3) at[i / 3] += a_step;
     }
     const gemm_detail::Lanes<float> last(last_lanes);
+    simd::vf bias[Vectors] = {};
+    for (int j = 0; t.bias && j < Vectors; j++)
+      bias[j] = j + 1 == Vectors ? last.load(t.bias + j * kLanes) : simd::load<simd::vf>(t.bias + j * kLanes);
     const auto write = [&](auto add) {
       float* row = t.c;
 #pragma GCC unroll 12
@@ -158,7 +175,7 @@ class PairPanels {
         for (int j = 0; j < Vectors; j++) {
           const bool partial = j + 1 == Vectors;
           float* to = row + j * kLanes;
-          simd::vf v = (simd::vf)sum[i][j] * t.alpha;
+          simd::vf v = (simd::vf)sum[i][j] * t.alpha + bias[j];
           if constexpr (decltype(add)::value) v += t.beta * (partial ? last.load(to) : simd::load<simd::vf>(to));
           if (partial)
             last.store(to, v);
@@ -172,8 +189,8 @@ class PairPanels {
       write(std::true_type{});
   }
 
-  BFloat16* memory_;
-  int64_t k_, n_;
+  BFloat16* memory_ = nullptr;
+  int64_t k_ = 0, n_ = 0;
 };
 
 }  // namespace lampas::cpu

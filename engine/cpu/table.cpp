@@ -7,6 +7,7 @@
 #include "cpu/indexing.h"
 #include "cpu/loops.h"
 #include "cpu/losses.h"
+#include "cpu/pair_panels.h"
 #include "cpu/quantized.h"
 #include "cpu/random.h"
 #include "cpu/reduce.h"
@@ -75,6 +76,13 @@ void gemm(const GemmCall& c) {
   });
 }
 
+DType operand_type(DType type, bool even) {
+#if defined(__AVX512BF16__)
+  if (type == DType::BFloat16 && even && cpu::PairPanels::pay()) return type;
+#endif
+  return compute_type(type);
+}
+
 // Stands for a kernel of any signature.
 struct Nothing {
   template <class R, class... A>
@@ -115,7 +123,7 @@ const Kernels cpu_kernels = {
                    {&cpu::max_pool, &cpu::max_pool_backward, &cpu::mean_pool, &cpu::mean_pool_backward},
                    {&cpu::channel_norm, &cpu::channel_norm_backward, &cpu::row_norm, &cpu::row_norm_backward},
                    &cpu::change_activation_order},
-    .network = {&cpu::rnn_forward, &cpu::rnn_backward, &cpu::attention_type, &cpu::attention, &cpu::attention_backward,
+    .network = {&operand_type, &cpu::rnn_forward, &cpu::rnn_backward, &cpu::attention, &cpu::attention_backward,
                 &cpu::resample, &cpu::grid_sample, &cpu::embedding_bag, &cpu::embedding_bag_backward},
     .quantized = {&cpu::quantize, &cpu::dequantize, &cpu::fake_quantize, &cpu::quantized_pair, &cpu::lookup_bytes,
                   &cpu::range_of, &cpu::quantized_linear, &cpu::quantized_convolution},
@@ -146,7 +154,8 @@ const Kernels meta_kernels = {
                    {nothing, nothing, nothing, nothing},
                    {nothing, nothing, nothing, nothing},
                    nothing},
-    .network = {nothing, nothing, &compute_type, nothing, nothing, nothing, nothing, nothing, nothing},
+    .network = {[](DType type, bool) { return compute_type(type); }, nothing, nothing, nothing, nothing, nothing,
+                nothing, nothing, nothing},
     .quantized = {nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing},
 };
 

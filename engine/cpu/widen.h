@@ -58,11 +58,12 @@ inline Bits16 narrow(simd::vf x) {
 }
 
 // Accesses as for_vectors gives them, for 16-bit floats: loaded as float32, rounded where they are stored. What
-// belongs to them in float32 is loaded as it is.
+// belongs to them in float32 is loaded and stored as it is.
 template <class T>
 struct Whole16 {
   simd::vf load(const float* p) const { return simd::load<simd::vf>(p); }
   simd::vf load(const T* p) const { return widen<T>(simd::load<Bits16>(p)); }
+  void store(float* p, simd::vf v) const { simd::store(p, v); }
   void store(T* p, simd::vf v) const { simd::store(p, narrow<T>(v)); }
 };
 template <class T>
@@ -74,6 +75,7 @@ struct Lanes16 {
     std::memcpy(&x, p, n * sizeof(T));
     return widen<T>(x);
   }
+  void store(float* p, simd::vf v) const { gemm_detail::Lanes<float>(n).store(p, v); }
   void store(T* p, simd::vf v) const {
     const Bits16 x = narrow<T>(v);
     std::memcpy(static_cast<void*>(p), &x, n * sizeof(T));

@@ -202,7 +202,8 @@ Tensor attention(const Tensor& q, Tensor k, Tensor v, Tensor mask, double dropou
   }
   const bool composed = dropout > 0 || is_complex(type) || (mask.defined() && recording(mask)) ||
                         product(batch) * L * S * q.size(-1) * v.size(-1) == 0;
-  const DType operands = composed ? compute : kernels(q.device()).network.attention_type(type);
+  const DType operands =
+      composed ? compute : kernels(q.device()).network.operand_type(type, q.size(-1) % 2 == 0 && v.size(-1) % 2 == 0);
   auto prepared = [&](const Tensor& x) { return to(expanded(x, batch), operands); };
   const Tensor q1 = prepared(q), k1 = prepared(k), v1 = prepared(v);
   Tensor y;

@@ -16,7 +16,7 @@ struct AttentionOperand {
 
 // o = softmax(scale * q k^T + mask) v for each index of a batch shape.
 struct AttentionCall {
-  DType type;  // of the operands; one that is its own attention_type
+  DType type;  // of the operands; one that is its own operand_type
   int rank;    // batch dimensions
   const int64_t* sizes;
   int64_t queries, keys, features, value_features;

@@ -9,9 +9,11 @@
 namespace lampas {
 
 struct NetworkKernels {
+  // The type that recurrent layers and attention take operands of this one in; `even`: whether all rows that products
+  // run along have an even number of elements.
+  DType (*operand_type)(DType type, bool even);
   void (*rnn_forward)(const RnnCall& call);
   void (*rnn_backward)(const RnnCall& call);
-  DType (*attention_type)(DType type);  // that attention takes its operands in, given this one
   void (*attention)(const AttentionCall& call);
   void (*attention_backward)(const AttentionCall& call);
   void (*resample)(const ResampleCall& call);

@@ -133,10 +133,11 @@ std::vector<Tensor> layer(const Spec& spec, const Inputs& given) {
   const int64_t batch = in[H0].sizes()[0];
   Trace trace;
   Tensor y = empty(IntVec{q.rows, q.state}, type, device), hn = empty(IntVec{batch, q.state}, type, device), cn;
-  trace.gates = empty(IntVec{q.rows, q.gate_stride}, type, device);
+  const DType compute = compute_type(type);
+  trace.gates = empty(IntVec{q.rows, q.gate_stride}, compute, device);
   if (lstm) {
-    trace.cells = empty(IntVec{q.rows, q.hidden}, type, device);
-    cn = empty(IntVec{batch, q.hidden}, type, device);
+    trace.cells = empty(IntVec{q.rows, q.hidden}, compute, device);
+    cn = empty(IntVec{batch, q.hidden}, compute, device);
     if (in[WHr].defined()) trace.hiddens = empty(IntVec{q.rows, q.hidden}, type, device);
   }
   set_inputs(q, in);
@@ -154,7 +155,14 @@ std::vector<Tensor> layer(const Spec& spec, const Inputs& given) {
       Inputs saved;
       for (int i = 0; i < kInputs; i++) saved.push_back(b.saved(i));
       if (mode.grad) {
-        auto again = [spec](const std::vector<Tensor>& in) { return composite(spec, in); };
+        auto again = [spec](const std::vector<Tensor>& in) {
+          Inputs wide = in;
+          for (Tensor& t : wide)
+            if (t.defined()) t = to(t, compute_type(t.dtype()));
+          std::vector<Tensor> out = composite(spec, wide);
+          for (int i = 0; i < 2; i++) out[size_t(i)] = to(out[size_t(i)], in[X].dtype());
+          return out;
+        };
         results = recorded_gradients(kNodeName[int(spec.cell)], again, saved, grads);
       } else {
         for (Tensor& t : saved)
@@ -217,18 +225,25 @@ std::vector<Tensor> run(const Network& net, Tensor x, const std::shared_ptr<cons
             ", features] (layers * directions, batch, features), got ", shown(state->sizes()));
   const DType type = x.dtype(), compute = compute_type(type);
   CHECK(is_floating(type), net.name(), ": expected a floating-point input, got torch.", name_of(type));
-  auto prepared = [&](const Tensor& t, const char* what) {
+  auto checked = [&](const Tensor& t, const char* what) {
     CHECK(t.dtype() == type, net.name(), ": input has dtype torch.", name_of(type), ", but ", what, " has torch.",
           name_of(t.dtype()), "; convert one of them");
     CHECK(t.device() == x.device(), net.name(), ": input is on ", name_of(x.device()), ", but ", what, " is on ",
           name_of(t.device()));
-    return to(t, compute);
+    return t;
   };
+
+  bool even = x.sizes()[1] % 2 == 0 && hx.sizes().back() % 2 == 0;
+  for (size_t i = 0; i < params.size(); i++)
+    if (params[i].ndim() == 2) even = even && params[i].sizes()[0] % 2 == 0 && params[i].sizes()[1] % 2 == 0;
+  const DType operands = kernels(x.device()).network.operand_type(type, even);
+  auto prepared = [&](const Tensor& t, const char* what) { return to(checked(t, what), operands); };
+  auto widened = [&](const Tensor& t, const char* what) { return to(checked(t, what), compute); };
 
   std::vector<Tensor> hn, cn;
   const int gates = rnn_layout(net.cell).gates;
-  Tensor h = prepared(hx, "hx"), c = cx.defined() ? prepared(cx, "cx") : Tensor();
-  x = to(x, compute);
+  Tensor h = prepared(hx, "hx"), c = cx.defined() ? widened(cx, "cx") : Tensor();
+  x = to(x, operands);
   for (int64_t l = 0; l < net.layers; l++) {
     std::vector<Tensor> ys;
     for (int d = 0; d < net.directions(); d++) {
@@ -240,8 +255,8 @@ std::vector<Tensor> run(const Network& net, Tensor x, const std::shared_ptr<cons
       in[WIh] = prepared(params[size_t(p)], "a weight");
       in[WHh] = prepared(params[size_t(p) + 1], "a weight");
       if (net.biases) {
-        in[BIh] = prepared(params[size_t(p) + 2], "a bias");
-        in[BHh] = prepared(params[size_t(p) + 3], "a bias");
+        in[BIh] = widened(params[size_t(p) + 2], "a bias");
+        in[BHh] = widened(params[size_t(p) + 3], "a bias");
       }
       if (projects) in[WHr] = prepared(params[size_t(p + plain)], "a weight");
       CHECK(in[WHh].ndim() == 2 && in[WHh].sizes()[0] % gates == 0, net.name(), ": expected w_hh of shape [", gates,

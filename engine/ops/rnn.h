@@ -32,7 +32,7 @@ inline RnnLayout rnn_layout(RnnCell cell) {
 // projection's).
 struct RnnCall {
   RnnCell cell;
-  DType type;  // Float32 or Float64
+  DType type;  // of states and weights; one that is its own operand_type. Cells, gates and biases: its compute type
   bool reverse;
   bool keeps;  // whether the forward pass leaves gates for a backward one
   int64_t steps, rows, input, hidden, state;

@@ -81,6 +81,16 @@ def test_views_and_odd_distances_between_rows() -> None:
             assert lampas.equal(x, y)
 
 
+@pytest.mark.parametrize("features", [5, 6])
+def test_a_nan_reaches_its_own_query_alone(features: int) -> None:
+    q, k, v, _ = operands((2,), 9, 11, features, features)
+    q[0, 4] = lampas.nan
+    y = F.scaled_dot_product_attention(q, k, v)
+    seen = lampas.zeros(2, 9, dtype=lampas.bool)
+    seen[0, 4] = True
+    assert lampas.equal(y.isnan().all(-1), seen) and lampas.equal(y.isnan().any(-1), seen)
+
+
 def test_keys_and_values_shared_by_a_batch() -> None:
     q, k, v, _ = operands((2, 3), 10, 12, 8, 8)
     shared = F.scaled_dot_product_attention(q, k[:1, :1], v[:1, :1])
