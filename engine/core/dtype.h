@@ -53,6 +53,9 @@ struct Half {
 
 template <class T>
 inline constexpr bool k16BitFloat = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+// What numbers of T are computed, scaled and summed in.
+template <class T>
+using Compute = std::conditional_t<k16BitFloat<T>, float, T>;
 
 using complex64 = std::complex<float>;
 using complex128 = std::complex<double>;

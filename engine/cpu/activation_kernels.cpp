@@ -95,7 +95,7 @@ namespace {
 // A call's pointers with their types.
 template <class T>
 struct NormPointers {
-  using S = NormStat<T>;
+  using S = Compute<T>;
   const T *x, *gy;
   const S *weight, *bias;
   T *y, *gx;
@@ -122,7 +122,7 @@ void channel_norm(const NormCall& c) {
     if (c.groups) return group_norm_forward<T>(c.shape, c.groups, p.x, p.weight, p.bias, c.eps, p.y, p.mean, p.rstd);
     if (c.batch_statistics)
       return batch_norm_forward<T>(c.shape, p.x, p.weight, p.bias, c.eps, false, p.y, p.mean, p.variance, p.rstd);
-    std::vector<NormStat<T>> scale(p.rstd, p.rstd + c.shape.channels);
+    std::vector<Compute<T>> scale(p.rstd, p.rstd + c.shape.channels);
     if (p.weight)
       for (int64_t i = 0; i < c.shape.channels; i++) scale[i] *= p.weight[i];
     channel_affine<T>(c.shape, p.x, p.mean, scale.data(), p.bias, false, p.y);

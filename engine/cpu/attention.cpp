@@ -193,7 +193,7 @@ class Attention {
 
  private:
   using Matrix = typename PanelsOf<T>::type;
-  using C = std::conditional_t<std::is_same_v<T, double>, double, float>;
+  using C = Compute<T>;
   static constexpr int kTogether = Matrix::kTogether;
   using V = simd::Vec<C>;
   static constexpr int W = simd::kLanes<V>;

@@ -215,8 +215,8 @@ void per_image(const ChannelShape& s, F f) {
 }  // namespace
 
 template <class T>
-void channel_moments(const ChannelShape& s, const T* x, NormStat<T>* mean, NormStat<T>* variance) {
-  using C = NormStat<T>;
+void channel_moments(const ChannelShape& s, const T* x, Compute<T>* mean, Compute<T>* variance) {
+  using C = Compute<T>;
   std::vector<double> total(3 * s.channels, 0.0);
   reduce_channels<2>(
       s,
@@ -259,9 +259,9 @@ void channel_moments(const ChannelShape& s, const T* x, NormStat<T>* mean, NormS
 }
 
 template <class T>
-void channel_affine(const ChannelShape& s, const T* x, const NormStat<T>* mean, const NormStat<T>* scale,
-                    const NormStat<T>* shift, bool relu, T* y) {
-  using C = NormStat<T>;
+void channel_affine(const ChannelShape& s, const T* x, const Compute<T>* mean, const Compute<T>* scale,
+                    const Compute<T>* shift, bool relu, T* y) {
+  using C = Compute<T>;
   const int64_t times = rows_of_channels(s) ? rows_at_once(s, kRepeat) : 1;
   // 16-bit floats bear a shift that the mean is already in; others would lose digits where it is large.
   constexpr bool folded = k16BitFloat<T>;
@@ -296,9 +296,9 @@ void channel_affine(const ChannelShape& s, const T* x, const NormStat<T>* mean, 
 }
 
 template <class T>
-void batch_norm_forward(const ChannelShape& s, const T* x, const NormStat<T>* weight, const NormStat<T>* bias,
-                        double eps, bool relu, T* y, NormStat<T>* mean, NormStat<T>* variance, NormStat<T>* rstd) {
-  using C = NormStat<T>;
+void batch_norm_forward(const ChannelShape& s, const T* x, const Compute<T>* weight, const Compute<T>* bias, double eps,
+                        bool relu, T* y, Compute<T>* mean, Compute<T>* variance, Compute<T>* rstd) {
+  using C = Compute<T>;
   channel_moments(s, x, mean, variance);
   std::vector<C> scale(s.channels);
   for (int64_t c = 0; c < s.channels; c++) {
@@ -309,10 +309,10 @@ void batch_norm_forward(const ChannelShape& s, const T* x, const NormStat<T>* we
 }
 
 template <class T>
-void batch_norm_backward(const ChannelShape& s, const T* gy, const T* x, const NormStat<T>* weight,
-                         const NormStat<T>* mean, const NormStat<T>* rstd, bool batch_statistics, T* gx,
-                         NormStat<T>* gweight, NormStat<T>* gbias) {
-  using C = NormStat<T>;
+void batch_norm_backward(const ChannelShape& s, const T* gy, const T* x, const Compute<T>* weight,
+                         const Compute<T>* mean, const Compute<T>* rstd, bool batch_statistics, T* gx,
+                         Compute<T>* gweight, Compute<T>* gbias) {
+  using C = Compute<T>;
   const int64_t channels = s.channels;
   std::vector<double> sum(channels), product(channels);
   if (gweight || gbias || batch_statistics) gradient_sums(s, gy, x, mean, sum.data(), product.data());
@@ -335,9 +335,9 @@ void batch_norm_backward(const ChannelShape& s, const T* gy, const T* x, const N
 }
 
 template <class T>
-void group_norm_forward(const ChannelShape& s, int64_t groups, const T* x, const NormStat<T>* weight,
-                        const NormStat<T>* bias, double eps, T* y, NormStat<T>* mean, NormStat<T>* rstd) {
-  using C = NormStat<T>;
+void group_norm_forward(const ChannelShape& s, int64_t groups, const T* x, const Compute<T>* weight,
+                        const Compute<T>* bias, double eps, T* y, Compute<T>* mean, Compute<T>* rstd) {
+  using C = Compute<T>;
   const int64_t per_group = s.channels / groups;
   per_image(s, [&](const ChannelShape& flat, int64_t image) {
     const int64_t pairs = flat.channels, count = pairs / per_group, g0 = image * groups;
@@ -369,10 +369,10 @@ void group_norm_forward(const ChannelShape& s, int64_t groups, const T* x, const
 }
 
 template <class T>
-void group_norm_backward(const ChannelShape& s, int64_t groups, const T* gy, const T* x, const NormStat<T>* weight,
-                         const NormStat<T>* mean, const NormStat<T>* rstd, T* gx, NormStat<T>* gweight,
-                         NormStat<T>* gbias) {
-  using C = NormStat<T>;
+void group_norm_backward(const ChannelShape& s, int64_t groups, const T* gy, const T* x, const Compute<T>* weight,
+                         const Compute<T>* mean, const Compute<T>* rstd, T* gx, Compute<T>* gweight,
+                         Compute<T>* gbias) {
+  using C = Compute<T>;
   const int64_t per_group = s.channels / groups, all = s.batch * s.channels;
   std::vector<double> sum(all), product(all);
   const double n = double(per_group * s.space);
@@ -407,17 +407,17 @@ void group_norm_backward(const ChannelShape& s, int64_t groups, const T* gy, con
 }
 
 #define LAMPAS_CHANNEL_NORM(T)                                                                                        \
-  template void channel_moments<T>(const ChannelShape&, const T*, NormStat<T>*, NormStat<T>*);                        \
-  template void channel_affine<T>(const ChannelShape&, const T*, const NormStat<T>*, const NormStat<T>*,              \
-                                  const NormStat<T>*, bool, T*);                                                      \
-  template void batch_norm_forward<T>(const ChannelShape&, const T*, const NormStat<T>*, const NormStat<T>*, double,  \
-                                      bool, T*, NormStat<T>*, NormStat<T>*, NormStat<T>*);                            \
-  template void batch_norm_backward<T>(const ChannelShape&, const T*, const T*, const NormStat<T>*,                   \
-                                       const NormStat<T>*, const NormStat<T>*, bool, T*, NormStat<T>*, NormStat<T>*); \
-  template void group_norm_forward<T>(const ChannelShape&, int64_t, const T*, const NormStat<T>*, const NormStat<T>*, \
-                                      double, T*, NormStat<T>*, NormStat<T>*);                                        \
-  template void group_norm_backward<T>(const ChannelShape&, int64_t, const T*, const T*, const NormStat<T>*,          \
-                                       const NormStat<T>*, const NormStat<T>*, T*, NormStat<T>*, NormStat<T>*);
+  template void channel_moments<T>(const ChannelShape&, const T*, Compute<T>*, Compute<T>*);                          \
+  template void channel_affine<T>(const ChannelShape&, const T*, const Compute<T>*, const Compute<T>*,                \
+                                  const Compute<T>*, bool, T*);                                                       \
+  template void batch_norm_forward<T>(const ChannelShape&, const T*, const Compute<T>*, const Compute<T>*, double,    \
+                                      bool, T*, Compute<T>*, Compute<T>*, Compute<T>*);                               \
+  template void batch_norm_backward<T>(const ChannelShape&, const T*, const T*, const Compute<T>*, const Compute<T>*, \
+                                       const Compute<T>*, bool, T*, Compute<T>*, Compute<T>*);                        \
+  template void group_norm_forward<T>(const ChannelShape&, int64_t, const T*, const Compute<T>*, const Compute<T>*,   \
+                                      double, T*, Compute<T>*, Compute<T>*);                                          \
+  template void group_norm_backward<T>(const ChannelShape&, int64_t, const T*, const T*, const Compute<T>*,           \
+                                       const Compute<T>*, const Compute<T>*, T*, Compute<T>*, Compute<T>*);
 LAMPAS_CHANNEL_NORM(float)
 LAMPAS_CHANNEL_NORM(double)
 LAMPAS_CHANNEL_NORM(BFloat16)

@@ -127,7 +127,7 @@ constexpr int64_t kBiasRow = 512;  // elements
 template <class T>
 void add_bias(int64_t batch, int64_t channels, int64_t space, Activation<T> y, const T* bias, bool relu) {
   if (!bias && !relu) return;
-  using V = simd::Vec<std::conditional_t<std::is_same_v<T, double>, double, float>>;
+  using V = simd::Vec<Compute<T>>;
   const bool last = y.order == Order::ChannelsLast;
   // Channels last, few of them are repeated to a row worth a loop.
   const int64_t total = batch * channels * space;

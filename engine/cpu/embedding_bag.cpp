@@ -13,7 +13,7 @@ constexpr int64_t kColumns = 256;  // reduced at a time
 
 template <class T>
 struct Bag {
-  using C = std::conditional_t<std::is_same_v<T, double>, double, float>;
+  using C = Compute<T>;
   const BagCall& q;
   int64_t first, last;  // of its rows
 

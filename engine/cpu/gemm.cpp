@@ -452,7 +452,7 @@ void no_depth(const Gemm<T>& g) {
     for (int64_t j = 0; j < g.n; j++) {
       T& c = g.c[i * g.ldc + j];
       T v = g.bias ? g.bias[j] : T(0);
-      c = g.beta == GemmScale<T>(0) ? v : T(v + g.beta * c);
+      c = g.beta == Compute<T>(0) ? v : T(v + g.beta * c);
     }
 }
 

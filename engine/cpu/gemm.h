@@ -9,10 +9,6 @@
 
 namespace lampas::cpu {
 
-// 16-bit floats are scaled and accumulated in float32.
-template <class T>
-using GemmScale = std::conditional_t<k16BitFloat<T>, float, T>;
-
 // A and B have arbitrary element strides (a transposed operand needs no copy); the rows of C are contiguous.
 template <class T>
 struct Gemm {
@@ -23,9 +19,9 @@ struct Gemm {
   int64_t b_row, b_col;
   T* c;
   int64_t ldc;
-  GemmScale<T> alpha = GemmScale<T>(1);
-  GemmScale<T> beta = GemmScale<T>(0);  // 0: C is not read, whatever it holds
-  const T* bias = nullptr;              // n values added to every row
+  Compute<T> alpha = Compute<T>(1);
+  Compute<T> beta = Compute<T>(0);  // 0: C is not read, whatever it holds
+  const T* bias = nullptr;          // n values added to every row
 };
 
 // A product for each index of a batch shape; the strides, in elements, may be 0 to share an operand.

@@ -82,9 +82,6 @@ void map2(char* const* p, const bool* single, int64_t n, const EwParams& params)
 }
 
 // Kernels written on whole vectors (transcendental functions); those of floats take bfloat16 numbers as well.
-template <class T>
-using Compute = std::conditional_t<k16BitFloat<T>, float, T>;
-
 template <class T, class F>
 void vmap1(char* const* p, const bool* single, int64_t n, const EwParams& params) {
   const EwParams q = params;

@@ -19,8 +19,6 @@ namespace {
 using simd::load;
 using simd::splat;
 
-template <class T>
-using Compute = std::conditional_t<std::is_same_v<T, double>, double, float>;
 template <class R>
 inline constexpr int64_t W = simd::kLanes<simd::Vec<R>>;
 

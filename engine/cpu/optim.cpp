@@ -83,7 +83,7 @@ void run(DType dtype, OptimTensors tensors, const Options& options) {
   for (const OptimTensor& t : tensors) total += t.numel;
   Unlocked unlocked(total);
   auto typed = [&]<class T>(TypeTag<T>) {
-    using C = std::conditional_t<std::is_same_v<T, double>, double, float>;
+    using C = Compute<T>;
     parallel_for(0, total, kGrain, [&](int64_t b, int64_t e) { walk<T, Rule<C>>(tensors, options, b, e); });
   };
   switch (dtype) {

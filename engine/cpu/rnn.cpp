@@ -24,12 +24,8 @@ constexpr int64_t kManyRows = 8;        // for which a step's products reach the
 // Bytes of weights: half of the second-level cache; more where a thread's rows use often what it loads again.
 constexpr int64_t kFitting = 512 << 10, kLoadable = 4 << 20, kRowsPerLoad = 24;
 
-// What is computed in, where both sides of a product are of P.
-template <class P>
-using ComputeOf = std::conditional_t<std::is_same_v<P, BFloat16>, float, P>;
-
 // One row of one step. Pointers may be null where the cell has no such value.
-template <class P, class T = ComputeOf<P>>
+template <class P, class T = Compute<P>>
 struct Row {
   T* gates;  // forward: products in, values out; backward: saved values
   const P* h_prev;
@@ -44,7 +40,7 @@ struct Row {
 
 template <class P, RnnCell cell>
 void forward_row(const Row<P>& r, int64_t H, int64_t begin, int64_t end) {
-  using T = ComputeOf<P>;
+  using T = Compute<P>;
   for_wide<P>(begin, end, [&](int64_t u, const auto& io) {
     T* g = r.gates + u;
     auto v0 = io.load(g);
@@ -74,7 +70,7 @@ void forward_row(const Row<P>& r, int64_t H, int64_t begin, int64_t end) {
 
 template <class P, RnnCell cell>
 void backward_row(const Row<P>& r, int64_t H, int64_t begin, int64_t end) {
-  using T = ComputeOf<P>;
+  using T = Compute<P>;
   for_wide<P>(begin, end, [&](int64_t u, const auto& io) {
     const T* s = r.gates + u;
     P* g = r.g_gates + u;
@@ -266,7 +262,7 @@ class Layer {
   }
 
  private:
-  using T = ComputeOf<P>;
+  using T = Compute<P>;
   using Matrix = typename PanelsOf<P>::type;
   static constexpr int64_t kC = Matrix::kColumns;
   static constexpr int kTogether = Matrix::kTogether;

@@ -42,9 +42,9 @@ int64_t grain(int64_t n) { return std::max<int64_t>(1, kGrain / 2 / std::max<int
 }  // namespace
 
 template <class T>
-void row_norm_forward(int64_t rows, int64_t n, const T* x, const NormStat<T>* weight, const NormStat<T>* bias,
-                      double eps, T* y, NormStat<T>* mean, NormStat<T>* rstd) {
-  using C = NormStat<T>;
+void row_norm_forward(int64_t rows, int64_t n, const T* x, const Compute<T>* weight, const Compute<T>* bias, double eps,
+                      T* y, Compute<T>* mean, Compute<T>* rstd) {
+  using C = Compute<T>;
   if (n == 0) return;
   parallel_for(0, rows, grain(n), [&](int64_t begin, int64_t end) {
     Scratch memory(2 * n * sizeof(C));
@@ -75,10 +75,9 @@ void row_norm_forward(int64_t rows, int64_t n, const T* x, const NormStat<T>* we
 }
 
 template <class T>
-void row_norm_backward(int64_t rows, int64_t n, const T* gy, const T* x, const NormStat<T>* weight,
-                       const NormStat<T>* mean, const NormStat<T>* rstd, T* gx, NormStat<T>* gweight,
-                       NormStat<T>* gbias) {
-  using C = NormStat<T>;
+void row_norm_backward(int64_t rows, int64_t n, const T* gy, const T* x, const Compute<T>* weight,
+                       const Compute<T>* mean, const Compute<T>* rstd, T* gx, Compute<T>* gweight, Compute<T>* gbias) {
+  using C = Compute<T>;
   if (rows == 0 || n == 0) {
     if (gweight) std::fill_n(gweight, n, C(0));
     if (gbias) std::fill_n(gbias, n, C(0));
@@ -134,11 +133,11 @@ void row_norm_backward(int64_t rows, int64_t n, const T* gy, const T* x, const N
   }
 }
 
-#define LAMPAS_ROW_NORM(T)                                                                                          \
-  template void row_norm_forward<T>(int64_t, int64_t, const T*, const NormStat<T>*, const NormStat<T>*, double, T*, \
-                                    NormStat<T>*, NormStat<T>*);                                                    \
-  template void row_norm_backward<T>(int64_t, int64_t, const T*, const T*, const NormStat<T>*, const NormStat<T>*,  \
-                                     const NormStat<T>*, T*, NormStat<T>*, NormStat<T>*);
+#define LAMPAS_ROW_NORM(T)                                                                                        \
+  template void row_norm_forward<T>(int64_t, int64_t, const T*, const Compute<T>*, const Compute<T>*, double, T*, \
+                                    Compute<T>*, Compute<T>*);                                                    \
+  template void row_norm_backward<T>(int64_t, int64_t, const T*, const T*, const Compute<T>*, const Compute<T>*,  \
+                                     const Compute<T>*, T*, Compute<T>*, Compute<T>*);
 LAMPAS_ROW_NORM(float)
 LAMPAS_ROW_NORM(double)
 LAMPAS_ROW_NORM(BFloat16)

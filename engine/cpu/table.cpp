@@ -59,8 +59,8 @@ void gemm_as(const GemmCall& c) {
                  c.b_col,
                  static_cast<T*>(c.c),
                  c.ldc,
-                 c.alpha.to<cpu::GemmScale<T>>(),
-                 c.beta.to<cpu::GemmScale<T>>(),
+                 c.alpha.to<Compute<T>>(),
+                 c.beta.to<Compute<T>>(),
                  static_cast<const T*>(c.bias)};
   if (c.rank == 0)
     cpu::gemm(g);

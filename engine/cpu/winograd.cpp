@@ -257,7 +257,7 @@ template <class T>
 bool winograd_pays(const ConvShape& s) {
   constexpr bool bf16 = std::is_same_v<T, BFloat16>;
   if constexpr (bf16) {
-    if (s.training || !PairPanels::pay() || s.in_channels % 2 || s.out_channels % 2) return false;
+    if (s.training || !Matrices<T>::pay() || s.in_channels % 2 || s.out_channels % 2) return false;
   }
   const int64_t fewest = s.training || bf16 ? 32 : 16, channels = s.in_channels * s.out_channels;
   const int64_t work = s.training ? 100'000'000 : 25'000'000;  // multiplications of the direct algorithm
