@@ -35,6 +35,12 @@ class PairPanels {
   }
 
   int64_t count() const { return count(n_); }
+  // The same, whose last panel fetches the first of `next`.
+  PairPanels before(const PairPanels& next) const {
+    PairPanels p = *this;
+    p.after_ = next.memory_;
+    return p;
+  }
 
   // Packs panels [first, last) of B from rows (b_col = 1) or from columns (b_row = 1) that lie in one piece each.
   void pack(int64_t first, int64_t last, const BFloat16* b, int64_t b_row, int64_t b_col) const {
@@ -52,7 +58,7 @@ class PairPanels {
   // C[m, columns of panels first to last) = alpha * A[m, depth] B + beta * C + bias, in float32; `c` and `bias` are
   // those of panel `first`. A's rows lie a_row apart, and a_step the pairs of its columns, of which there are whole
   // ones: an odd depth takes a last column times zeros. depth < k takes B's first rows only. Each panel fetches the
-  // next one, or what follows the last.
+  // next one, the last what follows it in memory unless `before` named something else.
   void multiply(int64_t first, int64_t last, int64_t m, const BFloat16* a, int64_t a_row, int64_t a_step, float* c,
                 int64_t ldc, float alpha, float beta, const float* bias = nullptr, int64_t depth = -1,
                 int64_t columns = -1) const {
@@ -62,6 +68,7 @@ class PairPanels {
     const int64_t ahead = 2 * kColumns / passes;  // elements of it in each step
     for (int64_t p = first; p < last && p * kColumns < end; p++) {
       const BFloat16 *b = memory_ + p * kColumns * even(k_), *next = b + kColumns * even(k_);
+      if (after_ && (p + 1 == last || (p + 1) * kColumns >= end)) next = after_;
       const int n = int(std::min<int64_t>(kColumns, end - p * kColumns));
       const int64_t j = (p - first) * kColumns;
       for (int64_t i = 0; i < m; i += height, next += ahead * steps)
@@ -190,6 +197,7 @@ class PairPanels {
   }
 
   BFloat16* memory_ = nullptr;
+  const BFloat16* after_ = nullptr;
   int64_t k_ = 0, n_ = 0;
 };
 

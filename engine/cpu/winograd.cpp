@@ -203,8 +203,9 @@ void convolve_by_channels(const Tiles<R>& t, const T* x, const Kernels<T>& kerne
     float* m = memory.as<float>();
     for (int f = 0; f < kMatrices; f++) {
       const auto r = order.needing(f);
-      u.columns(f, k0, k1).multiply(r.count(), v[f] + r.begin * C, C, kTogether, m + f * m_step + r.begin * (k1 - k0),
-                                    k1 - k0, 1, 0);
+      u.columns(f, k0, k1)
+          .before(u.columns(std::min(f + 1, kMatrices - 1), k0, k1))
+          .multiply(r.count(), v[f] + r.begin * C, C, kTogether, m + f * m_step + r.begin * (k1 - k0), k1 - k0, 1, 0);
     }
     transform_outputs(t, 0, tiles, k0, k1, m, m_step, k1 - k0, target);
   });
