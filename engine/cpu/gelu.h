@@ -5,13 +5,23 @@
 
 namespace lampas::simd {
 
+template <class V>
+inline V gelu(V x) {
+  return x * normal(x).cdf;
+}
+template <class V>
+inline V gelu_slope(V x) {
+  const auto [cdf, density] = normal(x);
+  return cdf + x * density;
+}
+
 #if defined(__AVX512F__)
 
 namespace detail {
 
 inline double normal_tail(double t) { return 0.5 * std::erfc(t * M_SQRT1_2); }
 inline double normal_density(double t) { return std::exp(t * t * -0.5) * (M_2_SQRTPI * M_SQRT1_2 * 0.5); }
-inline double gelu_slope(double t) { return normal_tail(t) - t * normal_density(t); }  // at -t
+inline double slope_at_minus(double t) { return normal_tail(t) - t * normal_density(t); }
 
 // A function on [0, 5] by polynomials of degree 5, one for each piece: two registers hold the coefficients of a power,
 // a permutation finds each lane's.
@@ -64,13 +74,10 @@ class Pieces {
   vf terms_[kTerms][2];
 };
 
-inline const Pieces::Table kTail(normal_tail), kSlope(gelu_slope);
+inline const Pieces::Table kTail(normal_tail), kSlope(slope_at_minus);
 
-[[gnu::noinline]] inline vf gelu_far_out(vf x) { return x * normal(x).cdf; }
-[[gnu::noinline]] inline vf gelu_slope_far_out(vf x) {
-  const auto [cdf, density] = normal(x);
-  return cdf + x * density;
-}
+[[gnu::noinline]] inline vf gelu_far_out(vf x) { return gelu(x); }
+[[gnu::noinline]] inline vf gelu_slope_far_out(vf x) { return gelu_slope(x); }
 
 }  // namespace detail
 
@@ -83,7 +90,7 @@ class Gelu {
       return detail::gelu_far_out(x);
     return (x < 0 ? vf{} : x) - t * tail_(t);
   }
-  vd operator()(vd x) const { return x * normal(x).cdf; }
+  vd operator()(vd x) const { return gelu(x); }
 
  private:
   detail::Pieces tail_{detail::kTail};
@@ -99,10 +106,7 @@ class GeluSlope {
     const vf slope = slope_(t);
     return x < 0 ? slope : 1.0f - slope;
   }
-  vd operator()(vd x) const {
-    const auto [cdf, density] = normal(x);
-    return cdf + x * density;
-  }
+  vd operator()(vd x) const { return gelu_slope(x); }
 
  private:
   detail::Pieces slope_{detail::kSlope};
@@ -113,14 +117,13 @@ class GeluSlope {
 struct Gelu {
   template <class V>
   V operator()(V x) const {
-    return x * normal(x).cdf;
+    return gelu(x);
   }
 };
 struct GeluSlope {
   template <class V>
   V operator()(V x) const {
-    const auto [cdf, density] = normal(x);
-    return cdf + x * density;
+    return gelu_slope(x);
   }
 };
 

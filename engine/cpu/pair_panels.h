@@ -97,15 +97,13 @@ class PairPanels {
     for (int64_t k = 0; k < k_; k += 2, b += 2 * b_row, panel += 2 * kColumns)
       for (int j = 0; j < kColumns; j += kLanes) {
         const int lanes = std::clamp(width - j, 0, kLanes);
-        Bits16 even{}, odd{};
-        if (lanes == kLanes) {
-          even = simd::load<Bits16>(b + j);
-          if (k + 1 < k_) odd = simd::load<Bits16>(b + b_row + j);
-        } else {
-          std::memcpy(&even, b + j, lanes * sizeof(BFloat16));
-          if (k + 1 < k_) std::memcpy(&odd, b + b_row + j, lanes * sizeof(BFloat16));
-        }
-        store(panel + 2 * j, even, odd);
+        const auto load = [lanes](const BFloat16* row) {
+          if (lanes == kLanes) return simd::load<Bits16>(row);
+          Bits16 x{};
+          std::memcpy(&x, row, lanes * sizeof(BFloat16));
+          return x;
+        };
+        store(panel + 2 * j, load(b + j), k + 1 < k_ ? load(b + b_row + j) : Bits16{});
       }
   }
   void pack_columns(int width, const BFloat16* b, int64_t b_col, BFloat16* panel) const {

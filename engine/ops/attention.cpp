@@ -104,9 +104,7 @@ Tensor fused(const Tensor& q_given, const Tensor& k_given, const Tensor& v_given
              std::vector<Tensor> grads;
              if (mode.grad) {
                auto again = [mask, causal, scale](const std::vector<Tensor>& in) {
-                 const DType type = in[0].dtype(), wide = compute_type(type);
-                 auto w = [&](int i) { return to(in[size_t(i)], wide); };
-                 return std::vector<Tensor>{to(composite(w(0), w(1), w(2), mask, 0, causal, scale), type)};
+                 return std::vector<Tensor>{composite(in[0], in[1], in[2], mask, 0, causal, scale)};
                };
                grads = recorded_gradients(kNode, again, {q, k, v}, {g});
              } else {

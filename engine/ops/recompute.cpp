@@ -25,6 +25,13 @@ std::vector<Tensor> leaves(const std::vector<Tensor>& tensors) {
   return out;
 }
 
+// The same in the types that are computed in.
+std::vector<Tensor> widened(std::vector<Tensor> tensors) {
+  for (Tensor& t : tensors)
+    if (t.defined()) t = to(t, compute_type(t.dtype()));
+  return tensors;
+}
+
 // f's gradient as a function of f's `count` inputs and of its outputs' gradients, on a graph of its own.
 TensorFn gradient_of(TensorFn f, size_t count) {
   return [f = std::move(f), count](const std::vector<Tensor>& all) {
@@ -32,7 +39,7 @@ TensorFn gradient_of(TensorFn f, size_t count) {
     WithGrad guard;
     std::vector<Tensor> inputs(all.begin(), all.begin() + int64_t(count));
     if (!recorded) inputs = leaves(inputs);
-    std::vector<Tensor> outputs = f(inputs);
+    std::vector<Tensor> outputs = f(widened(inputs));
     BackwardArgs args;
     args.create_graph = args.retain_graph = recorded;
     args.accumulate = false;
@@ -40,7 +47,7 @@ TensorFn gradient_of(TensorFn f, size_t count) {
     for (size_t i = 0; i < outputs.size(); i++) {
       const Tensor& g = all[count + i];
       if (!g.defined() || !outputs[i].defined() || !outputs[i].requires_grad()) continue;
-      args.roots.push_back(outputs[i]);
+      args.roots.push_back(to(outputs[i], g.dtype()));
       args.gradients.push_back(g);
     }
     std::vector<Tensor> result(count);

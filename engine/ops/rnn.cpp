@@ -155,14 +155,7 @@ std::vector<Tensor> layer(const Spec& spec, const Inputs& given) {
       Inputs saved;
       for (int i = 0; i < kInputs; i++) saved.push_back(b.saved(i));
       if (mode.grad) {
-        auto again = [spec](const std::vector<Tensor>& in) {
-          Inputs wide = in;
-          for (Tensor& t : wide)
-            if (t.defined()) t = to(t, compute_type(t.dtype()));
-          std::vector<Tensor> out = composite(spec, wide);
-          for (int i = 0; i < 2; i++) out[size_t(i)] = to(out[size_t(i)], in[X].dtype());
-          return out;
-        };
+        auto again = [spec](const std::vector<Tensor>& in) { return composite(spec, in); };
         results = recorded_gradients(kNodeName[int(spec.cell)], again, saved, grads);
       } else {
         for (Tensor& t : saved)
@@ -234,8 +227,8 @@ std::vector<Tensor> run(const Network& net, Tensor x, const std::shared_ptr<cons
   };
 
   bool even = x.sizes()[1] % 2 == 0 && hx.sizes().back() % 2 == 0;
-  for (size_t i = 0; i < params.size(); i++)
-    if (params[i].ndim() == 2) even = even && params[i].sizes()[0] % 2 == 0 && params[i].sizes()[1] % 2 == 0;
+  for (const Tensor& p : params)
+    if (p.ndim() == 2) even = even && p.sizes()[0] % 2 == 0 && p.sizes()[1] % 2 == 0;
   const DType operands = kernels(x.device()).network.operand_type(type, even);
   auto prepared = [&](const Tensor& t, const char* what) { return to(checked(t, what), operands); };
   auto widened = [&](const Tensor& t, const char* what) { return to(checked(t, what), compute); };
