@@ -41,6 +41,14 @@ void gather_run(const char* from, int64_t step, T* to, int64_t n) {
   }
 }
 
+// The other way: to[i * rows + j] = the element i of row j, whose rows lie `row` elements apart.
+template <int rows, class T>
+void weave(const T* __restrict from, int64_t row, T* __restrict to, int64_t n) {
+  for (int64_t i = 0; i < n; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < rows; j++) to[i * rows + j] = from[j * row + i];
+}
+
 // n elements of one type from one place to another; they may be the same.
 template <class T>
 void move_run(const char* from, int64_t from_step, char* to, int64_t to_step, int64_t n) {
