@@ -62,13 +62,46 @@ def test_small_integers_are_exact(shape: tuple[int, ...], threads: int) -> None:
 
 
 @pytest.mark.parametrize(("row", "column"), [(7, 8), (8, 7), (0, 15)])
-def test_nan_reaches_what_sees_it(row: int, column: int) -> None:
-    x, w, b = operands(36, 32, 40, 16, 16)
+@pytest.mark.parametrize(("stride", "dtype"), [(1, "float32"), (2, "float32"), (2, "bfloat16")])
+def test_nan_reaches_what_sees_it(stride: int, dtype: str, row: int, column: int) -> None:
+    x, w, b = (lampas.tensor(v, dtype=getattr(lampas, dtype)) for v in operands(36 * stride, 32, 40, 16, 16))
     x[1, 3, row, column] = np.nan
-    y = F.conv2d(*(lampas.tensor(v, dtype=lampas.float32) for v in (x, w, b)), padding=1).numpy()
-    seen = np.zeros(y.shape, dtype=bool)
+    y = F.conv2d(x, w, b, stride=stride, padding=1)
+    seen = np.zeros((y.shape[0], y.shape[1], 16, 16), dtype=bool)
     seen[1, :, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
-    np.testing.assert_array_equal(np.isnan(y), seen)
+    np.testing.assert_array_equal(y.isnan().numpy(), seen[:, :, ::stride, ::stride])
+
+
+@settings(deadline=None, max_examples=10)
+@given(
+    c=st.integers(32, 100),
+    k=st.integers(32, 100),
+    height=st.integers(7, 50),
+    width=st.integers(7, 50),
+    padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+)
+def test_stride_2_like_double_precision(c: int, k: int, height: int, width: int, padding: tuple[int, int]) -> None:
+    results = ((height + 2 * padding[0] - 1) // 2) * ((width + 2 * padding[1] - 1) // 2)
+    rounded = [lampas.tensor(v).float() for v in operands(LARGE // 4 // (9 * c * k * results) + 1, c, k, height, width)]
+    found = F.conv2d(*rounded, padding=padding, stride=2).numpy()
+    exact = F.conv2d(*(v.double() for v in rounded), padding=padding, stride=2).numpy()
+    np.testing.assert_allclose(found, exact, rtol=0, atol=2e-6 * np.abs(exact).max())
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_stride_2_of_small_integers_is_exact(threads: int) -> None:
+    draw = np.random.default_rng(6)
+    x, w = draw.integers(-3, 4, (24, 65, 21, 22)), draw.integers(-3, 4, (81, 65, 3, 3))
+    before = lampas.get_num_threads()
+    lampas.set_num_threads(threads)
+    try:
+        found, exact = (
+            F.conv2d(lampas.tensor(x, dtype=d), lampas.tensor(w, dtype=d), stride=2, padding=1)
+            for d in (lampas.float32, lampas.float64)
+        )
+    finally:
+        lampas.set_num_threads(before)
+    np.testing.assert_array_equal(found.numpy(), exact.numpy())
 
 
 def test_relu_after_it_keeps_nan() -> None:
@@ -91,44 +124,54 @@ def test_weights_written_in_place_are_seen() -> None:
     assert not F.conv2d(x, w, padding=1).any()
 
 
-def in_bfloat16(x: np.ndarray, w: np.ndarray, b: np.ndarray, padding: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def in_bfloat16(
+    x: np.ndarray, w: np.ndarray, b: np.ndarray, padding: int = 1, stride: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
     """The result without gradients, and what double precision gives for the same rounded operands."""
     rounded = [lampas.tensor(v, dtype=lampas.bfloat16) for v in (x, w, b)]
-    found = F.conv2d(*rounded, padding=padding)
+    found = F.conv2d(*rounded, padding=padding, stride=stride)
     assert found.dtype == lampas.bfloat16
-    return found.double().numpy(), F.conv2d(*(v.double() for v in rounded), padding=padding).numpy()
+    return found.double().numpy(), F.conv2d(*(v.double() for v in rounded), padding=padding, stride=stride).numpy()
 
 
-def assert_near(found: np.ndarray, exact: np.ndarray) -> None:
+def assert_near(found: np.ndarray, exact: np.ndarray, stride: int = 1) -> None:
     """Within what the rounding of transformed numbers to 8 bits makes of results of the size of `exact`."""
     size = np.sqrt((exact**2).mean())
-    assert np.sqrt(((found - exact) ** 2).mean()) < 0.0065 * size
-    assert np.abs(found - exact).max() < 0.05 * size
+    mean, most = (0.0065, 0.05) if stride == 1 else (0.0036, 0.025)
+    assert np.sqrt(((found - exact) ** 2).mean()) < mean * size
+    assert np.abs(found - exact).max() < most * size
 
 
 @pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("shape", [(12, 500, 540, 5, 6), (24, 66, 82, 21, 22)], ids=["few tiles", "many tiles"])
-def test_bfloat16_is_the_same_on_any_number_of_threads(shape: tuple[int, ...], padding: int) -> None:
+def test_bfloat16_is_the_same_on_any_number_of_threads(shape: tuple[int, ...], stride: int, padding: int) -> None:
     x, w, b = operands(*shape)
     before = lampas.get_num_threads()
     results = []
     try:
         for threads in (1, 2, 3):
             lampas.set_num_threads(threads)
-            results.append(in_bfloat16(np.maximum(x, 0), w, b, padding))
+            results.append(in_bfloat16(np.maximum(x, 0), w, b, padding, stride))
     finally:
         lampas.set_num_threads(before)
-    assert_near(*results[0])
+    assert_near(*results[0], stride)
     for found, _ in results[1:]:
         np.testing.assert_array_equal(found, results[0][0])
 
 
 @settings(deadline=None, max_examples=15)
-@given(c=st.integers(16, 60), k=st.integers(16, 60), height=st.integers(7, 40), width=st.integers(7, 40))
-def test_bfloat16_like_double_precision(c: int, k: int, height: int, width: int) -> None:
-    n = LARGE // 4 // (9 * 4 * c * k * height * width) + 1
+@given(
+    c=st.integers(16, 60),
+    k=st.integers(16, 60),
+    height=st.integers(7, 40),
+    width=st.integers(7, 40),
+    stride=st.integers(1, 2),
+)
+def test_bfloat16_like_double_precision(c: int, k: int, height: int, width: int, stride: int) -> None:
+    n = LARGE // 4 * stride**2 // (9 * 4 * c * k * height * width) + 1
     x, w, b = operands(n, 2 * c, 2 * k, height, width)
-    assert_near(*in_bfloat16(np.maximum(x, 0), w, b))
+    assert_near(*in_bfloat16(np.maximum(x, 0), w, b, stride=stride), stride)
 
 
 def test_a_network_in_bfloat16_answers_as_the_direct_algorithm_does() -> None:

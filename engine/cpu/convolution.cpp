@@ -316,9 +316,9 @@ std::shared_ptr<const Primitive> find(const ConvShape& s, Pass pass, bool bias =
 }
 
 template <class T>
-bool winograd_takes(const ConvShape& s) {
+bool winograd_takes(const ConvShape& s, Pass pass) {
   if constexpr (kWinograd<T>)
-    return winograd_pays<T>(s);
+    return winograd_pays<T>(s, pass == Pass::Forward);
   else
     return false;
 }
@@ -327,7 +327,7 @@ template <class T>
 void forward(const ConvShape& s, Activation<const T> x, const T* w, WeightVersion version, const T* bias, bool relu,
              Activation<T> y) {
   const Extents e(s);
-  if (winograd_takes<T>(s)) {
+  if (winograd_takes<T>(s, Pass::Forward)) {
     if constexpr (kWinograd<T>) {
       Reading<T> in(x, Order::ChannelsLast, s.batch, s.in_channels, e.in_space);
       Writing<T> out(y, Order::ChannelsLast, s.batch, s.out_channels, e.out_space);
@@ -362,7 +362,7 @@ void forward(const ConvShape& s, Activation<const T> x, const T* w, WeightVersio
 template <class T>
 void backward_data(const ConvShape& s, Activation<const T> gy, const T* w, WeightVersion version, Activation<T> gx) {
   const Extents e(s);
-  if (winograd_takes<T>(s)) {
+  if (winograd_takes<T>(s, Pass::BackwardData)) {
     if constexpr (kWinograd<T>) {
       Reading<T> out(gy, Order::ChannelsLast, s.batch, s.out_channels, e.out_space);
       Writing<T> in(gx, Order::ChannelsLast, s.batch, s.in_channels, e.in_space);
@@ -393,7 +393,7 @@ void backward_data(const ConvShape& s, Activation<const T> gy, const T* w, Weigh
 template <class T>
 void backward_weights(const ConvShape& s, Activation<const T> x, Activation<const T> gy, T* gw, T* gbias) {
   const Extents e(s);
-  if (std::is_same_v<T, float> && winograd_takes<T>(s)) {
+  if (std::is_same_v<T, float> && winograd_takes<T>(s, Pass::BackwardWeights)) {
     if constexpr (std::is_same_v<T, float>) {
       Reading<T> in(x, Order::ChannelsLast, s.batch, s.in_channels, e.in_space);
       Reading<T> out(gy, Order::ChannelsLast, s.batch, s.out_channels, e.out_space);
@@ -471,8 +471,8 @@ template <class T>
 Order conv_preferred_order(const ConvShape& s) {
   if (empty(s)) return Order::Plain;
   const ConvShape o = ordinary(s);
-  if (k16BitFloat<T> || winograd_takes<T>(o)) return Order::ChannelsLast;
-  return find<T>(o, s.transposed ? Pass::BackwardData : Pass::Forward) ? Order::ChannelsLast : Order::Plain;
+  const Pass pass = s.transposed ? Pass::BackwardData : Pass::Forward;
+  return k16BitFloat<T> || winograd_takes<T>(o, pass) || find<T>(o, pass) ? Order::ChannelsLast : Order::Plain;
 }
 
 #define LAMPAS_CONVOLUTION(T)                                                                                         \

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 
 #include "core/allocator.h"
 #include "core/threads.h"
@@ -19,14 +20,26 @@ constexpr int64_t kChunk = 16;  // channels whose kernels are transformed at a t
 
 // ---- the transforms, in float32 -------------------------------------------------------------------------------------
 
-// One dimension of F(R, 3): what R results need of R + 2 inputs and 3 taps (B' and G), and how they are made of R + 2
-// products (A').
+// One dimension of a tile: how the numbers that are multiplied are made of inputs and of 3 taps (B' and G), and the
+// results of the sums of products (A'). Sum f is that of numbers kFirst[f] to kFirst[f + 1].
+
+// F(R, 3): R + 2 numbers, each a sum of its own.
 template <int R>
 struct Filter;
 
+template <int R>
+struct Alone {
+  static constexpr int kResults = R, kStride = 1, kSums = R + 2;
+  static constexpr std::array<int, kSums + 1> kFirst = [] {
+    std::array<int, kSums + 1> first{};
+    for (int f = 0; f <= kSums; f++) first[f] = f;
+    return first;
+  }();
+};
+
 // The points 0, 1, -1, and infinity.
 template <>
-struct Filter<2> {
+struct Filter<2> : Alone<2> {
   static void input(V (&d)[4]) {
     const V sum = d[1] + d[2];
     d[0] -= d[2];
@@ -50,7 +63,7 @@ struct Filter<2> {
 // The points 0, p, -p, q, -q, and infinity. Of those that float32 holds exactly these give bfloat16 the least error:
 // with 1 and 2 it is half as large again.
 template <>
-struct Filter<4> {
+struct Filter<4> : Alone<4> {
   static constexpr float p = 0.6875f, q = 1.5f, pp = p * p, qq = q * q;
 
   static void input(V (&d)[6]) {
@@ -83,10 +96,77 @@ struct Filter<4> {
   }
 };
 
+// Every second result: of the inputs the even ones meet taps 0 and 2, which is F(2, 2) with the points 0, 1, and
+// infinity, the odd ones tap 1 alone. Five products in place of six, in three sums.
+struct EverySecond {
+  static constexpr int kResults = 2, kStride = 2, kSums = 3;
+  static constexpr std::array<int, 4> kFirst = {0, 2, 3, 5};
+
+  static void input(V (&d)[5]) {
+    const V odd = d[3];
+    d[0] -= d[2];
+    d[3] = d[4] - d[2];
+    d[4] = odd;
+  }
+  static void kernel(const V (&g)[3], V (&u)[5]) {
+    u[0] = g[0];
+    u[1] = g[1];
+    u[2] = g[0] + g[2];
+    u[3] = g[2];
+    u[4] = g[1];
+  }
+  static void output(const V (&m)[3], V (&y)[2]) {
+    y[0] = m[0] + m[1];
+    y[1] = m[1] + m[2];
+  }
+};
+
+// A tile's two dimensions.
+template <class Down, class Across>
+struct Form {
+  static constexpr int kRows = Down::kResults, kColumns = Across::kResults;
+  static constexpr int kSumRows = Down::kSums, kSumColumns = Across::kSums, kSums = kSumRows * kSumColumns;
+  static constexpr int kInputRows = Down::kFirst[Down::kSums], kInputColumns = Across::kFirst[Across::kSums];
+  static constexpr int kNumbers = kInputRows * kInputColumns;
+  static constexpr int kStride = Down::kStride;
+
+  // Sum f is that of `count` products, of numbers `first` and those that follow it.
+  struct Sum {
+    int first, count;
+  };
+  // Number k of the transforms, row by row, is number `at` of its sum.
+  struct Place {
+    Sum sum;
+    int at;
+  };
+  static constexpr std::array<Place, kNumbers> kPlaces = [] {
+    std::array<Place, kNumbers> places{};
+    for (int f = 0; f < kSums; f++) {
+      const int i0 = Down::kFirst[f / kSumColumns], i1 = Down::kFirst[f / kSumColumns + 1];
+      const int j0 = Across::kFirst[f % kSumColumns], j1 = Across::kFirst[f % kSumColumns + 1];
+      for (int i = i0; i < i1; i++)
+        for (int j = j0; j < j1; j++)
+          places[i * kInputColumns + j] = {{i0 * kInputColumns + (i1 - i0) * j0, (i1 - i0) * (j1 - j0)},
+                                           (i - i0) * (j1 - j0) + j - j0};
+    }
+    return places;
+  }();
+  static constexpr Sum sum(int f) {
+    return kPlaces[Down::kFirst[f / kSumColumns] * kInputColumns + Across::kFirst[f % kSumColumns]].sum;
+  }
+
+  // B' d B.
+  static void input(V (&d)[kInputRows][kInputColumns]);
+  // G g G'.
+  static void kernel(const V (&g)[3][3], V (&u)[kInputRows][kInputColumns]);
+  // A' m A.
+  static void output(const V (&m)[kSumRows][kSumColumns], V (&y)[kRows][kColumns]);
+};
+
 // Calls step(column) for a copy of column j of `from`, and writes what it gives to column j of `to`.
 template <int From, int To, int Columns, class Step>
 inline void along_columns(const V (&from)[From][Columns], V (&to)[To][Columns], const Step& step) {
-#pragma GCC unroll 4
+#pragma GCC unroll 5
   for (int j = 0; j < Columns; j++) {
     V column[From], result[To];
 #pragma GCC unroll 6
@@ -97,15 +177,28 @@ inline void along_columns(const V (&from)[From][Columns], V (&to)[To][Columns], 
   }
 }
 
-// B' d B.
-template <int Rows>
-inline void transform_input(V (&d)[Rows][4]) {
-  along_columns(d, d, [](V(&column)[Rows], V(&result)[Rows]) {
-    Filter<Rows - 2>::input(column);
-    std::copy_n(column, Rows, result);
+template <class Down, class Across>
+inline void Form<Down, Across>::input(V (&d)[kInputRows][kInputColumns]) {
+  along_columns(d, d, [](V(&column)[kInputRows], V(&result)[kInputRows]) {
+    Down::input(column);
+    std::copy_n(column, kInputRows, result);
   });
 #pragma GCC unroll 6
-  for (int i = 0; i < Rows; i++) Filter<2>::input(d[i]);
+  for (int i = 0; i < kInputRows; i++) Across::input(d[i]);
+}
+template <class Down, class Across>
+inline void Form<Down, Across>::kernel(const V (&g)[3][3], V (&u)[kInputRows][kInputColumns]) {
+  V rows[kInputRows][3];
+  along_columns(g, rows, [](const V(&column)[3], V(&result)[kInputRows]) { Down::kernel(column, result); });
+#pragma GCC unroll 6
+  for (int i = 0; i < kInputRows; i++) Across::kernel(rows[i], u[i]);
+}
+template <class Down, class Across>
+inline void Form<Down, Across>::output(const V (&m)[kSumRows][kSumColumns], V (&y)[kRows][kColumns]) {
+  V rows[kRows][kSumColumns];
+  along_columns(m, rows, [](const V(&column)[kSumRows], V(&result)[kRows]) { Down::output(column, result); });
+#pragma GCC unroll 4
+  for (int i = 0; i < kRows; i++) Across::output(rows[i], y[i]);
 }
 
 // Row `i` of B' d B alone.
@@ -114,15 +207,6 @@ inline void transform_input_row(const V (&d)[4][4], V (&r)[4]) {
   for (int j = 0; j < 4; j++)
     r[j] = i == 0 ? d[0][j] - d[2][j] : i == 1 ? d[1][j] + d[2][j] : i == 2 ? d[2][j] - d[1][j] : d[1][j] - d[3][j];
   Filter<2>::input(r);
-}
-
-// A' m A.
-template <int R>
-inline void transform_output(const V (&m)[R + 2][4], V (&y)[R][2]) {
-  V rows[R][4];
-  along_columns(m, rows, [](const V(&column)[R + 2], V(&result)[R]) { Filter<R>::output(column, result); });
-#pragma GCC unroll 4
-  for (int i = 0; i < R; i++) Filter<2>::output(rows[i], y[i]);
 }
 
 // Row `i` of A dy A' alone.
@@ -135,15 +219,6 @@ inline void transform_gradient_row(const V (&y)[2][2], V (&z)[4]) {
   z[1] = r[0] + r[1];
   z[2] = r[0] - r[1];
   z[3] = -r[1];
-}
-
-// G g G'.
-template <int Rows>
-inline void transform_kernel(const V (&g)[3][3], V (&u)[Rows][4]) {
-  V rows[Rows][3];
-  along_columns(g, rows, [](const V(&column)[3], V(&result)[Rows]) { Filter<Rows - 2>::kernel(column, result); });
-#pragma GCC unroll 6
-  for (int i = 0; i < Rows; i++) Filter<2>::kernel(rows[i], u[i]);
 }
 
 // G' s G.
@@ -169,22 +244,19 @@ inline void transform_kernel_gradient(const V (&s)[16], V (&g)[9]) {
 struct Image {
   int64_t height, width, channels;
 };
-// Tiles of R x 2 results.
-template <int R>
+template <class F>
 struct Tiles {
-  static constexpr int kMatrices = (R + 2) * 4;  // of transformed numbers
-
   int64_t batch, rows, columns, pad_y, pad_x;
   Image in, out;
   int64_t count() const { return batch * rows * columns; }
 };
 
-template <int R>
-inline Tiles<R> tiles_of(const ConvShape& s) {
-  Tiles<R> t;
+template <class F>
+inline Tiles<F> tiles_of(const ConvShape& s) {
+  Tiles<F> t;
   t.batch = s.batch;
-  t.rows = (s.out[0] + R - 1) / R;
-  t.columns = (s.out[1] + 1) / 2;
+  t.rows = (s.out[0] + F::kRows - 1) / F::kRows;
+  t.columns = (s.out[1] + F::kColumns - 1) / F::kColumns;
   t.pad_y = s.pad_l[0];
   t.pad_x = s.pad_l[1];
   t.in = {s.in[0], s.in[1], s.in_channels};
@@ -192,12 +264,12 @@ inline Tiles<R> tiles_of(const ConvShape& s) {
   return t;
 }
 // The convolution that takes the gradient of the result to that of the input.
-template <int R>
-inline Tiles<R> tiles_backward(const ConvShape& s) {
-  Tiles<R> t;
+template <class F>
+inline Tiles<F> tiles_backward(const ConvShape& s) {
+  Tiles<F> t;
   t.batch = s.batch;
-  t.rows = (s.in[0] + R - 1) / R;
-  t.columns = (s.in[1] + 1) / 2;
+  t.rows = (s.in[0] + F::kRows - 1) / F::kRows;
+  t.columns = (s.in[1] + F::kColumns - 1) / F::kColumns;
   t.pad_y = 2 - s.pad_l[0];
   t.pad_x = 2 - s.pad_l[1];
   t.in = {s.out[0], s.out[1], s.out_channels};
@@ -227,14 +299,14 @@ struct Patch {
 };
 
 // Tiles that reach over the edge of the result need only some of the products: without its last row of results a tile
-// needs none of the last row of the products, without its second column none of the last column. So that each product
-// takes tiles that follow each other, those of all images come in this order: over the right edge, whole ones, over the
+// needs none of the last row of the sums, without its last column none of the last column. So that each product takes
+// tiles that follow each other, those of all images come in this order: over the right edge, whole ones, over the
 // bottom, over both.
-template <int R>
+template <class F>
 class TileOrder {
  public:
-  explicit TileOrder(const Tiles<R>& t) : batch_(t.batch) {
-    const int64_t rows = t.out.height / R, columns = t.out.width / 2;  // of whole tiles
+  explicit TileOrder(const Tiles<F>& t) : batch_(t.batch) {
+    const int64_t rows = t.out.height / F::kRows, columns = t.out.width / F::kColumns;  // of whole tiles
     parts_[0] = {0, rows, columns, t.columns};
     parts_[1] = {0, rows, 0, columns};
     parts_[2] = {rows, t.rows, 0, columns};
@@ -249,20 +321,20 @@ class TileOrder {
     }
     int64_t count() const { return end - begin; }
   };
-  // The tiles that need matrix f.
+  // The tiles that need sum f.
   Range needing(int f) const {
-    const bool last_row = f / 4 == R + 1, last_column = f % 4 == 3;
+    const bool last_row = f / F::kSumColumns == F::kSumRows - 1, last_column = f % F::kSumColumns == F::kSumColumns - 1;
     return {first_[last_column ? 1 : 0], first_[last_row ? 2 : last_column ? 3 : 4]};
   }
   int64_t products() const {
     int64_t sum = 0;
-    for (int f = 0; f < Tiles<R>::kMatrices; f++) sum += needing(f).count();
+    for (int f = 0; f < F::kSums; f++) sum += needing(f).count() * F::sum(f).count;
     return sum;
   }
 
   // Calls f(number in the block, image, row, column) for tiles [begin, end).
-  template <class F>
-  void each(int64_t begin, int64_t end, F&& f) const {
+  template <class Call>
+  void each(int64_t begin, int64_t end, Call&& f) const {
     for (int i = 0; i < 4; i++) {
       const Part& part = parts_[i];
       const int64_t from = std::max(begin, first_[i]), to = std::min(end, first_[i + 1]);
@@ -293,8 +365,8 @@ inline int64_t apart(int64_t elements) { return (elements + 15) / 16 * 16 + 16; 
 
 constexpr int64_t kBlockBytes = 448 << 10;  // of transformed tiles at a time: half of the second-level cache
 
-template <int R>
-inline int64_t block_tiles(const Tiles<R>& t, int64_t bytes_per_tile, int64_t threads) {
+template <class F>
+inline int64_t block_tiles(const Tiles<F>& t, int64_t bytes_per_tile, int64_t threads) {
   constexpr int kRows = gemm_detail::kTileRows;
   const int64_t fitting = std::max<int64_t>(2 * kRows, kBlockBytes / bytes_per_tile / kRows * kRows);
   const int64_t share = (t.count() + threads - 1) / threads;
@@ -323,45 +395,55 @@ inline void round_to(const auto& access, T* to, V v) {
 
 // ---- images as matrices [tiles, channels] ---------------------------------------------------------------------------
 
-// B' d B of tiles [begin, end): row i of matrix f at v + f * step + i * channels.
-template <class T, int R>
-void transform_inputs(const Tiles<R>& t, int64_t begin, int64_t end, const T* x, const T* outside, T* v, int64_t step) {
+// B' d B of tiles [begin, end): for each sum a matrix [tiles, count * channels] of its numbers, which begins at
+// v + first * step, with tile `top`.
+template <class F, class T>
+void transform_inputs(const Tiles<F>& t, int64_t top, int64_t begin, int64_t end, const T* x, const T* outside, T* v,
+                      int64_t step) {
+  const int64_t C = t.in.channels;
   TileOrder(t).each(begin, end, [&](int64_t i, int64_t n, int64_t row, int64_t column) {
-    const Patch<R + 2, 4, const T> patch(x, t.in, n, R * row - t.pad_y, 2 * column - t.pad_x, outside);
-    const int64_t C = t.in.channels, between = step;  // copies, which no store can change
-    T* const to = v + i * C;
+    const Patch<F::kInputRows, F::kInputColumns, const T> patch(x, t.in, n, F::kStride * F::kRows * row - t.pad_y,
+                                                                F::kStride * F::kColumns * column - t.pad_x, outside);
+    T* number[F::kNumbers];
+    for (int k = 0; k < F::kNumbers; k++) {
+      const auto [sum, at] = F::kPlaces[k];
+      number[k] = v + sum.first * step + ((begin - top + i) * sum.count + at) * C;
+    }
     for_wide<T>(0, C, [&](int64_t c, const auto& access) {
-      V d[R + 2][4];
+      V d[F::kInputRows][F::kInputColumns];
       patch.load(c, access, d);
-      transform_input(d);
-#pragma GCC unroll 24
-      for (int f = 0; f < Tiles<R>::kMatrices; f++) round_to(access, to + f * between + c, d[f / 4][f % 4]);
+      F::input(d);
+#pragma GCC unroll 25
+      for (int k = 0; k < F::kNumbers; k++)
+        round_to(access, number[k] + c, d[k / F::kInputColumns][k % F::kInputColumns]);
     });
   });
 }
 
 // The matrices of all tiles, made by all threads.
-template <class T>
+template <class F, class T>
 class Inputs {
  public:
-  template <int R>
-  Inputs(const Tiles<R>& t, const T* x)
-      : step_(apart(t.count() * t.in.channels)), memory_(Tiles<R>::kMatrices * step_ * sizeof(T)) {
-    const Zeros<T> outside(t.in.channels);
+  Inputs(const Tiles<F>& t, const T* x)
+      : channels_(t.in.channels), step_(apart(t.count() * channels_)), memory_(F::kNumbers * step_ * sizeof(T)) {
+    const Zeros<T> outside(channels_);
     parallel_for(0, t.count(), 4, [&](int64_t begin, int64_t end) {
-      transform_inputs(t, begin, end, x, outside.data(), memory_.template as<T>() + begin * t.in.channels, step_);
+      transform_inputs(t, 0, begin, end, x, outside.data(), memory_.template as<T>(), step_);
     });
   }
-  const T* operator[](int f) const { return memory_.template as<T>() + f * step_; }
+  // The matrix of sum f from tile i on.
+  const T* rows(int f, int64_t i) const {
+    return memory_.template as<T>() + F::sum(f).first * step_ + i * F::sum(f).count * channels_;
+  }
 
  private:
-  int64_t step_;
+  int64_t channels_, step_;
   Scratch memory_;
 };
 
 // Where each thread had better take channels of the result than tiles.
-template <int R>
-inline bool few(const Tiles<R>& t) {
+template <class F>
+inline bool few(const Tiles<F>& t) {
   return t.count() <= 128;
 }
 

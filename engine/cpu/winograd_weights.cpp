@@ -8,8 +8,9 @@ namespace lampas::cpu {
 namespace {
 
 using namespace winograd;
-using Tiles = winograd::Tiles<2>;
-using TileOrder = winograd::TileOrder<2>;
+using Square = Form<Filter<2>, Filter<2>>;
+using Tiles = winograd::Tiles<Square>;
+using TileOrder = winograd::TileOrder<Square>;
 
 // Adds to four of the 16 matrices [in channels, out channels], those of row `i` of the transforms, what tiles
 // [first, last) give; and to `bias_sum` (may be null) the gradients of the results.
@@ -114,7 +115,7 @@ void backward_weights_by_tiles(const Tiles& t, const float* x, const float* gy, 
 // Few tiles: by panels of the result's channels, as in convolve_by_panels.
 void backward_weights_by_panels(const Tiles& t, const float* x, const float* gy, float* gw, double* bias_sum) {
   const int64_t C = t.in.channels, K = t.out.channels, tiles = t.count();
-  const Inputs<float> v(t, x);
+  const Inputs v(t, x);
   const TileOrder order(t);
   const Zeros<float> outside(K);
   const int64_t z_step = apart(tiles * kPanel), s_step = apart(C * kPanel);
@@ -144,7 +145,7 @@ void backward_weights_by_panels(const Tiles& t, const float* x, const float* gy,
       for (int f = 0; f < 16; f++) {
         const TileOrder::Range r = order.needing(f);
         Panels<float>(z + f * z_step + r.begin * kPanel, r.count(), k1 - k0)
-            .multiply(C, v[f] + r.begin * C, 1, C, s + f * s_step, kPanel, 1, 0);
+            .multiply(C, v.rows(f, r.begin), 1, C, s + f * s_step, kPanel, 1, 0);
       }
       for (int64_t k = k0; k < k1; k += L)
         for (int64_t c0 = 0; c0 < C; c0 += kChunk)
@@ -159,7 +160,7 @@ void backward_weights_by_panels(const Tiles& t, const float* x, const float* gy,
 }  // namespace
 
 void winograd_backward_weights(const ConvShape& s, const float* x, const float* gy, float* gw, float* gbias) {
-  const auto t = tiles_of<2>(s);
+  const auto t = tiles_of<Square>(s);
   std::vector<double> bias_sum(gbias ? s.out_channels : 0);
   (few(t) ? backward_weights_by_panels : backward_weights_by_tiles)(t, x, gy, gw, gbias ? bias_sum.data() : nullptr);
   if (gbias) std::copy(bias_sum.begin(), bias_sum.end(), gbias);
