@@ -23,6 +23,7 @@ extern "C" __attribute__((visibility("default"))) PyObject* PyInit__C() {
     init_generator(m);
     init_data(m);
     init_storage(m);
+    init_module_attributes(m);
     init_ops(m);
     PyModule_AddStringConstant(m, "__version__", LAMPAS_VERSION);
     PyModule_AddStringConstant(m, "_arch", LAMPAS_ARCH);

@@ -117,6 +117,7 @@ void init_autograd(PyObject* module);
 void init_function(PyObject* module);
 void init_data(PyObject* module);
 void init_storage(PyObject* module);
+void init_module_attributes(PyObject* module);
 void init_runtime(PyObject* module);
 
 // Adds plain functions to a module.

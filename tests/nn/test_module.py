@@ -4,6 +4,7 @@ import copy
 import gc
 import pickle
 import re
+import types
 import weakref
 
 import numpy as np
@@ -348,3 +349,45 @@ def test_lazy_layer_waits_for_its_input():
     assert type(layer) is nn.Linear and tuple(layer.weight.shape) == (3, 5)
     assert type(layer.weight) is nn.Parameter
     np.testing.assert_array_less(np.abs(layer.weight.detach().numpy()), 1 / np.sqrt(5) + 1e-6)
+
+
+def test_attributes_are_found_in_the_tables_and_a_subclass_may_look_further() -> None:
+    class Wrapper(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.BatchNorm1d(3)
+
+        def __getattr__(self, name: str) -> object:
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                return getattr(super().__getattr__("inner"), name)
+
+    wrapper = Wrapper()
+    assert wrapper.inner is wrapper._modules["inner"]
+    assert wrapper.weight is wrapper.inner._parameters["weight"]
+    assert wrapper.running_mean is wrapper.inner._buffers["running_mean"]
+    with pytest.raises(AttributeError, match="'BatchNorm1d' object has no attribute 'wieght'"):
+        _ = wrapper.wieght
+
+
+def test_attributes_before_init() -> None:
+    class Early(nn.Module):
+        def __init__(self) -> None:
+            self.first
+
+    with pytest.raises(AttributeError, match="'Early' object has no attribute 'first'"):
+        Early()
+
+
+def test_tables_of_other_kinds_are_searched() -> None:
+    class Named(dict):
+        def __missing__(self, key: str) -> str:
+            raise KeyError(key)
+
+    module = nn.Module()
+    module.__dict__["_buffers"] = types.MappingProxyType({"mean": 1})
+    module.__dict__["_modules"] = Named(inner=2)
+    assert (module.mean, module.inner) == (1, 2)
+    with pytest.raises(AttributeError, match="no attribute 'outer'"):
+        _ = module.outer

@@ -194,12 +194,7 @@ class _Conv(_ConvNd):
         return getattr(lampas, self._function)(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
     def forward(self, input: lampas.Tensor) -> lampas.Tensor:
-        own = self._parameters
-        try:
-            weight, bias = own["weight"], own["bias"]
-        except KeyError:  # parametrized, pruned or replaced by a plain attribute
-            weight, bias = self.weight, self.bias
-        return self._conv_forward(input, weight, bias)
+        return self._conv_forward(input, *self._weight_and_bias())
 
 
 _CONV_DOC = """{n}-dimensional convolution (cross-correlation) over ``{shape}``.
@@ -336,7 +331,7 @@ class _ConvTransposeNd(_ConvNd):
     def forward(self, input: lampas.Tensor, output_size: list[int] | None = None) -> lampas.Tensor:
         output_padding = self.output_padding if output_size is None else self._output_padding(input, output_size)
         return getattr(lampas, self._function)(
-            input, self.weight, self.bias, self.stride, self.padding, output_padding, self.groups, self.dilation
+            input, *self._weight_and_bias(), self.stride, self.padding, output_padding, self.groups, self.dilation
         )
 
 

@@ -74,12 +74,7 @@ class Linear(Module):
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: lampas.Tensor) -> lampas.Tensor:
-        own = self._parameters
-        try:
-            weight, bias = own["weight"], own["bias"]
-        except KeyError:  # parametrized, pruned or replaced by a plain attribute
-            weight, bias = self.weight, self.bias
-        return F.linear(input, weight, bias)
+        return F.linear(input, *self._weight_and_bias())
 
     def _explain_failure(self, args: tuple) -> str | None:
         if not args or not isinstance(args[0], lampas.Tensor) or args[0].dim() == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import lampas
 
@@ -185,12 +185,20 @@ class Module(CallMixin, StateMixin):
 
     # --- attributes ---
 
-    def __getattr__(self, name: str) -> Any:
-        own = self.__dict__
-        for table in ("_parameters", "_buffers", "_modules"):
-            if table in own and name in own[table]:
-                return own[table][name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    else:
+        __getattr__ = lampas._C._module_getattr  # looks through _parameters, _buffers and _modules
+
+    def _weight_and_bias(self) -> tuple[Any, Any]:
+        """Both, without the search through all tables where they are parameters of the module's own."""
+        own = self._parameters
+        try:
+            return own["weight"], own["bias"]
+        except KeyError:  # parametrized, pruned or replaced by a plain attribute
+            return self.weight, self.bias
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__

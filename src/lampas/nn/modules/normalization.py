@@ -132,7 +132,7 @@ class LayerNorm(_NormOverLast):
             init.zeros_(self.bias)
 
     def forward(self, input: lampas.Tensor) -> lampas.Tensor:
-        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+        return F.layer_norm(input, self.normalized_shape, *self._weight_and_bias(), self.eps)
 
     def extra_repr(self) -> str:
         return (
@@ -231,7 +231,7 @@ class GroupNorm(Module):
             init.zeros_(self.bias)
 
     def forward(self, input: lampas.Tensor) -> lampas.Tensor:
-        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+        return F.group_norm(input, self.num_groups, *self._weight_and_bias(), self.eps)
 
     def extra_repr(self) -> str:
         bias = self.bias is not None
