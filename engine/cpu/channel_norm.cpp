@@ -105,12 +105,16 @@ inline void each_channel(int64_t n, int64_t channels, F f) {
 template <class C>
 class Repeated {
  public:
-  Repeated(const ChannelShape& s, const C* values, int64_t times)
+  // `in_pairs`: arranged as Firsts and Seconds want them.
+  Repeated(const ChannelShape& s, const C* values, int64_t times, bool in_pairs = false)
       : memory_(values ? times * s.channels * sizeof(C) : 0) {
     data_ = values;
-    if (!values || times == 1) return;
-    for (int64_t i = 0; i < times; i++) std::copy_n(values, s.channels, memory_.template as<C>() + i * s.channels);
-    data_ = memory_.template as<C>();
+    if (!values || (times == 1 && !in_pairs)) return;
+    C* const all = memory_.template as<C>();
+    for (int64_t i = 0; i < times; i++) std::copy_n(values, s.channels, all + i * s.channels);
+    for (int64_t i = 0; in_pairs && i < times * s.channels; i++)
+      all[i / kPairs * kPairs + i % 2 * (kPairs / 2) + i % kPairs / 2] = values[i % s.channels];
+    data_ = all;
   }
   const C* data() const { return data_; }
 
@@ -270,18 +274,24 @@ void channel_affine(const ChannelShape& s, const T* x, const Compute<T>* mean, c
     for (int64_t c = 0; c < s.channels; c++) all[c] = (shift ? shift[c] : C(0)) - mean[c] * scale[c];
     shift = all.data();
   }
-  const Repeated<C> means(s, mean, folded ? 1 : times), scales(s, scale, times), shifts(s, shift, times);
+  const bool in_pairs = std::is_same_v<T, BFloat16> && rows_of_channels(s) && s.channels % kPairs == 0;
+  const Repeated<C> means(s, mean, folded ? 1 : times), scales(s, scale, times, in_pairs),
+      shifts(s, shift, times, in_pairs);
   each_row(s, [&](int64_t at, int64_t n, int64_t c, bool over_channels) {
-    const auto run = [n, in = x + at, out = y + at, m = means.data() + c, w = scales.data() + c, b = shifts.data() + c](
-                         auto parameter, auto shifted, auto rectify) {
-      for_wide<T>(0, n, [=](int64_t i, const auto& access) {
+    const auto run = [n, over_channels, in_pairs, in = x + at, out = y + at, m = means.data() + c,
+                      w = scales.data() + c, b = shifts.data() + c](auto parameter, auto shifted, auto rectify) {
+      const auto result = [=](int64_t i, const auto& access) {
         auto v = access.load(in + i);
         if constexpr (!folded) v -= parameter(access, m, i);
         v *= parameter(access, w, i);
         if constexpr (shifted) v += parameter(access, b, i);
         if constexpr (rectify) v = v < 0 ? decltype(v){} : v;
-        access.store(out + i, v);
-      });
+        return v;
+      };
+      if (!over_channels || in_pairs)
+        write_wide(n, out, result);
+      else
+        for_wide<T>(0, n, [=](int64_t i, const auto& access) { access.store(out + i, result(i, access)); });
     };
     const auto choose = [&](auto shifted, auto rectify) {
       over_channels ? run(kEach, shifted, rectify) : run(kSame, shifted, rectify);

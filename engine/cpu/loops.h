@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 
 #include "core/dtype.h"
 #include "cpu/simd.h"
@@ -100,7 +101,7 @@ void vmap1(char* const* p, const bool* single, int64_t n, const EwParams& params
     std::fill(y, y + n, T(v[0]));
     return;
   }
-  for_wide<T>(0, n, [&](int64_t i, const auto& access) { access.store(y + i, call(access.load(x + i))); });
+  write_wide(n, y, [=](int64_t i, const auto& access) { return call(access.load(x + i)); });
 }
 
 template <class T, class F>
@@ -119,54 +120,67 @@ void vmap2(char* const* p, const bool* single, int64_t n, const EwParams& params
   V lone[2]{};
   for (int k = 0; k < 2; k++)
     if (single[k + 1]) lone[k] = simd::splat<V>(Compute<T>(k ? *b : *a));
-  for_wide<T>(0, n, [&](int64_t i, const auto& access) {
+  write_wide(n, y, [&](int64_t i, const auto& access) {
     const V u = single[1] ? lone[0] : access.load(a + i);
     const V v = single[2] ? lone[1] : access.load(b + i);
-    access.store(y + i, call(u, v));
+    return call(u, v);
   });
 }
 
-// A kernel of floats on bfloat16 numbers, which gives floats. float16 has no such kernels: compilers turn it into
-// floats one by one.
-template <class F>
-struct Brief1 {
-  float operator()(BFloat16 x) const
-    requires std::is_invocable_v<F, float>
-  {
-    return F{}(float(x));
-  }
-  float operator()(BFloat16 x, const EwParams& q) const
-    requires std::is_invocable_v<F, float, const EwParams&>
-  {
-    return F{}(float(x), q);
-  }
+// Two bfloat16 numbers side by side.
+typedef uint32_t Pair __attribute__((aligned(2), may_alias));
+struct Halves {
+  float first, second;
 };
-template <class F>
-struct Brief2 {
-  float operator()(BFloat16 a, BFloat16 b) const
-    requires std::is_invocable_v<F, float, float>
-  {
-    return F{}(float(a), float(b));
-  }
-  float operator()(BFloat16 a, BFloat16 b, const EwParams& q) const
-    requires std::is_invocable_v<F, float, float, const EwParams&>
-  {
-    return F{}(float(a), float(b), q);
-  }
-};
+inline Halves halves(Pair x) { return {std::bit_cast<float>(x << 16), std::bit_cast<float>(x & 0xffff0000u)}; }
 
-// Runs `fn`, which gives floats, on blocks of bfloat16 numbers and rounds what it gives: the processor has an
-// instruction for it that compilers do not find.
-template <BlockFn fn, int inputs>
-void rounded(char* const* p, const bool* single, int64_t n, const EwParams& params) {
-  constexpr int64_t kBlock = 512;
-  float results[kBlock];
-  for (int64_t i = 0; i < n; i += kBlock) {
-    const int64_t count = std::min(kBlock, n - i);
-    char* at[1 + inputs] = {reinterpret_cast<char*>(results)};
-    for (int k = 1; k <= inputs; k++) at[k] = p[k] + (single[k] ? 0 : i * sizeof(BFloat16));
-    fn(at, single, count, params);
-    narrow_run(results, count, reinterpret_cast<BFloat16*>(p[0]) + i);
+// A kernel of floats on bfloat16 numbers. Compilers make vectors of it without shuffles, as the first and the second
+// numbers of pairs are computed with apart; rounding puts them together again. (float16 has no such kernels: compilers
+// turn it into floats one by one.)
+template <class F, int inputs>
+void brief(char* const* p, const bool* single, int64_t n, const EwParams& params) {
+  constexpr int64_t kBlock = 256;  // pairs
+  if (n == 0) return;
+  const EwParams q = params;
+  const auto call = [&q](auto... x) -> float {
+    if constexpr (std::is_invocable_v<F, decltype(x)..., const EwParams&>)
+      return F{}(x..., q);
+    else
+      return F{}(x...);
+  };
+  BFloat16* const y = reinterpret_cast<BFloat16*>(p[0]);
+  const auto each = [&](auto... x) {  // x(i): pair i of an input
+    float first[kBlock], second[kBlock];
+    for (int64_t begin = 0; begin < n / 2; begin += kBlock) {
+      const int64_t count = std::min(kBlock, n / 2 - begin);
+#pragma GCC ivdep
+      for (int64_t i = 0; i < count; i++) {
+        first[i] = call(x(begin + i).first...);
+        second[i] = call(x(begin + i).second...);
+      }
+      narrow_pairs(first, second, count, y + 2 * begin);
+    }
+  };
+  const auto pairs = [p](int k) {
+    return [x = reinterpret_cast<const Pair*>(p[k])](int64_t i) { return halves(x[i]); };
+  };
+  const auto same = [p](int k) {
+    const float x = float(*reinterpret_cast<const BFloat16*>(p[k]));
+    return [x](int64_t) { return Halves{x, x}; };
+  };
+  const auto at = [&](int k, int64_t i) { return float(reinterpret_cast<const BFloat16*>(p[k])[single[k] ? 0 : i]); };
+  const int64_t last = n - 1;
+  if constexpr (inputs == 1) {
+    const BFloat16 end(call(at(1, last)));
+    single[1] ? each(same(1)) : each(pairs(1));
+    if (n % 2) y[last] = end;
+  } else {
+    const BFloat16 end(call(at(1, last), at(2, last)));
+    if (single[1])
+      single[2] ? each(same(1), same(2)) : each(same(1), pairs(2));
+    else
+      single[2] ? each(pairs(1), same(2)) : each(pairs(1), pairs(2));
+    if (n % 2) y[last] = end;
   }
 }
 
@@ -185,8 +199,7 @@ using Bools = Types<bool>;
 template <class... T, class F>
 void unary_kernel(Ew op, Types<T...>, F) {
   ((kernel(op, dtype_of<T>) = &detail::map1<T, T, F>), ...);
-  if constexpr ((std::is_same_v<T, float> || ...))
-    kernel(op, DType::BFloat16) = &detail::rounded<detail::map1<float, BFloat16, detail::Brief1<F>>, 1>;
+  if constexpr ((std::is_same_v<T, float> || ...)) kernel(op, DType::BFloat16) = &detail::brief<F, 1>;
 }
 template <class Out, class... T, class F>
 void unary_kernel_to(Ew op, Types<T...>, F) {
@@ -195,8 +208,7 @@ void unary_kernel_to(Ew op, Types<T...>, F) {
 template <class... T, class F>
 void binary_kernel(Ew op, Types<T...>, F) {
   ((kernel(op, dtype_of<T>) = &detail::map2<T, T, F>), ...);
-  if constexpr ((std::is_same_v<T, float> || ...))
-    kernel(op, DType::BFloat16) = &detail::rounded<detail::map2<float, BFloat16, detail::Brief2<F>>, 2>;
+  if constexpr ((std::is_same_v<T, float> || ...)) kernel(op, DType::BFloat16) = &detail::brief<F, 2>;
 }
 template <class Out, class... T, class F>
 void binary_kernel_to(Ew op, Types<T...>, F) {

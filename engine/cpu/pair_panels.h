@@ -31,7 +31,7 @@ class PairPanels {
 
   // Two rows of 16 columns as they stand in a panel, rounded.
   static void store(BFloat16* to, const simd::vf (&rows)[kTogether]) {
-    store(to, narrow<BFloat16>(rows[0]), narrow<BFloat16>(rows[1]));
+    simd::store(to, narrow_pairs(rows[0], rows[1]));
   }
 
   int64_t count() const { return count(n_); }

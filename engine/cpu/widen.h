@@ -3,6 +3,7 @@
 
 #include <immintrin.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -32,17 +33,29 @@ inline simd::vf widen(Bits16 x) {
     return (simd::vf)_mm256_cvtph_ps((__m128i)x);
 #endif
 }
+// The bits of bfloat16 numbers, each in the lower half of its place.
+inline Bits32 rounded_bits(simd::vf x) {
+  const Bits32 u = (Bits32)x, high = u >> 16, rounded = (u + 0x7fff + (high & 1)) >> 16;
+  return x == x ? rounded : (high & 0x8000) | 0x7fc0;
+}
+#if defined(__AVX512BF16__)
+// The processor's own rounding takes subnormal numbers for 0 and keeps what a NaN carries: those few are left to
+// others.
+inline bool processor_rounds(simd::vf x, simd::vf y) {
+  constexpr int kNanOrSubnormal = 0x01 | 0x80 | 0x20;
+  const __mmask16 few = _kor_mask16(_mm512_fpclass_ps_mask((__m512)x, kNanOrSubnormal),
+                                    _mm512_fpclass_ps_mask((__m512)y, kNanOrSubnormal));
+  return !few;
+}
+#endif
 template <class T>
 inline Bits16 narrow(simd::vf x) {
   if constexpr (std::is_same_v<T, BFloat16>) {
 #if defined(__AVX512BF16__)
-    // The instruction takes subnormal numbers for 0 and keeps what a NaN carries: those few are left to the rest.
-    constexpr int kNanOrSubnormal = 0x01 | 0x80 | 0x20;
-    if (!_mm512_fpclass_ps_mask((__m512)x, kNanOrSubnormal)) [[likely]]
+    if (processor_rounds(x, x)) [[likely]]
       return (Bits16)_mm512_cvtneps_pbh((__m512)x);
 #endif
-    const Bits32 u = (Bits32)x, high = u >> 16, rounded = (u + 0x7fff + (high & 1)) >> 16;
-    const Bits32 result = x == x ? rounded : (high & 0x8000) | 0x7fc0;
+    const Bits32 result = rounded_bits(x);
 #if defined(__AVX512F__)
     return (Bits16)_mm512_maskz_cvtepi32_epi16(__mmask16(-1), (__m512i)result);
 #else
@@ -55,6 +68,21 @@ inline Bits16 narrow(simd::vf x) {
     return (Bits16)_mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT);
 #endif
   }
+}
+
+// Pairs of bfloat16 numbers, whose first ones are `low` and whose second ones `high`.
+inline Bits32 narrow_pairs(simd::vf low, simd::vf high) {
+#if defined(__AVX512BF16__)
+  static constexpr auto order = [] {
+    std::array<uint16_t, 32> o{};
+    for (uint16_t i = 0; i < 32; i++) o[i] = uint16_t(i / 2 + i % 2 * 16);
+    return o;
+  }();
+  if (processor_rounds(low, high)) [[likely]]
+    return (Bits32)_mm512_permutexvar_epi16(_mm512_loadu_si512(order.data()),
+                                            (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low));
+#endif
+  return rounded_bits(low) | rounded_bits(high) << 16;
 }
 
 // Accesses as for_vectors gives them, for 16-bit floats: loaded as float32, rounded where they are stored. What
@@ -94,6 +122,27 @@ inline void for_wide(int64_t begin, int64_t end, F&& f) {
   }
 }
 
+// For pairs of bfloat16 numbers taken apart, which spares the shuffles of widening: the first of each pair, or the
+// second. What belongs to them in float32 lies arranged so, the first of as many as two vectors hold before the second.
+struct Firsts {
+  simd::vf load(const float* p) const { return simd::load<simd::vf>(p); }
+  simd::vf load(const BFloat16* p) const { return (simd::vf)(simd::load<Bits32>(p) << 16); }
+};
+struct Seconds {
+  simd::vf load(const float* p) const { return simd::load<simd::vf>(p + simd::kLanes<simd::vf>); }
+  simd::vf load(const BFloat16* p) const { return (simd::vf)(simd::load<Bits32>(p) & 0xffff0000u); }
+};
+constexpr int kPairs = 2 * simd::kLanes<simd::vf>;  // numbers that are taken so at a time
+
+// y[i] = f(i, access) for i in [0, n), where f works on vectors: `access` loads the operands at i, which may be y.
+template <class T, class F>
+inline void write_wide(int64_t n, T* y, F&& f) {
+  int64_t i = 0;
+  if constexpr (std::is_same_v<T, BFloat16>)
+    for (; i + kPairs <= n; i += kPairs) simd::store(y + i, narrow_pairs(f(i, Firsts{}), f(i, Seconds{})));
+  for_wide<T>(i, n, [&](int64_t j, const auto& access) { access.store(y + j, f(j, access)); });
+}
+
 // ---- runs ----------------------------------------------------------------------------------------------------------
 
 template <class T>
@@ -105,7 +154,26 @@ inline void widen_run(const T* x, int64_t n, float* y) {
 }
 template <class T>
 inline void narrow_run(const float* x, int64_t n, T* y) {
-  for_wide<T>(0, n, [&](int64_t i, const auto& access) { access.store(y + i, access.load(x + i)); });
+  int64_t begin = 0;
+#if defined(__AVX512BF16__)
+  if constexpr (std::is_same_v<T, BFloat16>)
+    for (simd::vf a, b; begin + kPairs <= n; begin += kPairs) {
+      a = simd::load<simd::vf>(x + begin), b = simd::load<simd::vf>(x + begin + kPairs / 2);
+      if (!processor_rounds(a, b)) [[unlikely]]
+        break;
+      simd::store(y + begin, _mm512_cvtne2ps_pbh((__m512)b, (__m512)a));
+    }
+#endif
+  for_wide<T>(begin, n, [&](int64_t i, const auto& access) { access.store(y + i, access.load(x + i)); });
+}
+
+// The same of pairs: y[2 * i] and y[2 * i + 1] from first[i] and second[i], for i < n.
+inline void narrow_pairs(const float* first, const float* second, int64_t n, BFloat16* y) {
+  constexpr int W = simd::kLanes<simd::vf>;
+  int64_t i = 0;
+  for (; i + W <= n; i += W)
+    simd::store(y + 2 * i, narrow_pairs(simd::load<simd::vf>(first + i), simd::load<simd::vf>(second + i)));
+  for (; i < n; i++) y[2 * i] = BFloat16(first[i]), y[2 * i + 1] = BFloat16(second[i]);
 }
 
 // A run in the compute type: where it lies if it is that already, else converted into `buffer`.

@@ -94,8 +94,24 @@ def test_an_op_is_float32s_rounded_once(name: str) -> None:
     np.testing.assert_array_equal(bits_of(OPS[name](a, b)), rounded(want))
 
 
+@pytest.mark.parametrize("name", OPS)
+def test_ordinary_numbers_of_every_length(name: str) -> None:
+    rng = np.random.default_rng(2)
+    for length in (2, 15, 31, 32, 33, 64, 65, 95, 511, 514, 1100):
+        a, b = (lampas.from_numpy(rng.uniform(0.5, 2, length)).bfloat16() for _ in range(2))
+        want = OPS[name](a.float(), b.float()).numpy()
+        np.testing.assert_array_equal(bits_of(OPS[name](a, b)), rounded(want))
+
+
+def test_in_place_as_apart() -> None:
+    x = lampas.from_numpy(np.random.default_rng(3).standard_normal(1001)).bfloat16()
+    for change in ("exp", "neg", "square", "sigmoid"):
+        np.testing.assert_array_equal(bits_of(getattr(x.clone(), change + "_")()), bits_of(getattr(x, change)()))
+    np.testing.assert_array_equal(bits_of(x.clone().mul_(x)), bits_of(x * x))
+
+
 @pytest.mark.parametrize("dtype", [lampas.bfloat16, lampas.float16, lampas.float32, lampas.float64])
-@pytest.mark.parametrize("channels", [1, 3, 16, 17, 37, 64])
+@pytest.mark.parametrize("channels", [1, 3, 16, 17, 32, 37, 64, 160])
 def test_batch_norm_of_any_number_of_channels(dtype: lampas.dtype, channels: int) -> None:
     lampas.manual_seed(channels)
     x = lampas.randn(3, channels, 9, 11).to(dtype)
