@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "core/dtype.h"
 #include "cpu/simd.h"
@@ -128,11 +129,14 @@ void vmap2(char* const* p, const bool* single, int64_t n, const EwParams& params
 }
 
 // Two bfloat16 numbers side by side.
-typedef uint32_t Pair __attribute__((aligned(2), may_alias));
 struct Halves {
   float first, second;
 };
-inline Halves halves(Pair x) { return {std::bit_cast<float>(x << 16), std::bit_cast<float>(x & 0xffff0000u)}; }
+inline Halves halves(const BFloat16* two) {
+  uint32_t x;
+  std::memcpy(&x, two, sizeof x);
+  return {std::bit_cast<float>(x << 16), std::bit_cast<float>(x & 0xffff0000u)};
+}
 
 // A kernel of floats on bfloat16 numbers. Compilers make vectors of it without shuffles, as the first and the second
 // numbers of pairs are computed with apart; rounding puts them together again. (float16 has no such kernels: compilers
@@ -162,7 +166,7 @@ void brief(char* const* p, const bool* single, int64_t n, const EwParams& params
     }
   };
   const auto pairs = [p](int k) {
-    return [x = reinterpret_cast<const Pair*>(p[k])](int64_t i) { return halves(x[i]); };
+    return [x = reinterpret_cast<const BFloat16*>(p[k])](int64_t i) { return halves(x + 2 * i); };
   };
   const auto same = [p](int k) {
     const float x = float(*reinterpret_cast<const BFloat16*>(p[k]));
