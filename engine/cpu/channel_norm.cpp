@@ -111,9 +111,9 @@ class Repeated {
     data_ = values;
     if (!values || (times == 1 && !in_pairs)) return;
     C* const all = memory_.template as<C>();
-    for (int64_t i = 0; i < times; i++) std::copy_n(values, s.channels, all + i * s.channels);
-    for (int64_t i = 0; in_pairs && i < times * s.channels; i++)
-      all[i / kPairs * kPairs + i % 2 * (kPairs / 2) + i % kPairs / 2] = values[i % s.channels];
+    for (int64_t c = 0; c < s.channels; c++)
+      all[in_pairs ? c / kPairs * kPairs + c % 2 * (kPairs / 2) + c % kPairs / 2 : c] = values[c];
+    for (int64_t i = 1; i < times; i++) std::copy_n(all, s.channels, all + i * s.channels);
     data_ = all;
   }
   const C* data() const { return data_; }

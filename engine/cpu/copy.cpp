@@ -42,6 +42,7 @@ BlockFn move_of(size_t size) {
 template <class T>
 void transpose_tile(int64_t rows, int64_t columns, const T* from, int64_t from_row, T* to, int64_t to_row) {
   constexpr int64_t item = sizeof(T);
+  if (1 < rows && rows <= kWoven && to_row == rows * item) return weave(rows, from, from_row / item, to, columns);
   if constexpr (item == 4 || item == 8) {
     using F = std::conditional_t<item == 4, float, double>;  // moved, not computed with
     gemm_detail::transpose<F>(rows, columns, reinterpret_cast<const F*>(from), from_row / item,
@@ -54,54 +55,40 @@ void transpose_tile(int64_t rows, int64_t columns, const T* from, int64_t from_r
   }
 }
 
-// weave() for a number of rows that is known only now: 2, 3 or 4.
-template <class T>
-void weave_rows(int64_t rows, const T* from, int64_t row, T* to, int64_t n) {
-  rows == 2 ? weave<2>(from, row, to, n) : rows == 3 ? weave<3>(from, row, to, n) : weave<4>(from, row, to, n);
-}
-
 // A copy whose result is contiguous along dimension 0 and whose source is dense along k, in square tiles that fit the
-// first-level cache. A few columns that stand side by side in the result, as the colours of a pixel, are long strips.
+// first-level cache. Tiles of a few columns, as the colours of pixels, are long.
 template <class T>
 void transpose(const Loop& l, int k) {
-  constexpr int64_t kTile = 32, kStrip = 4096, item = sizeof(T);
+  constexpr int64_t kTile = 32, kLong = 4096, item = sizeof(T);
   int64_t rows = l.sizes[k], columns = l.sizes[0];
   int64_t out_row = l.args[0].strides[k], in_column = l.args[1].strides[0], in_row = l.args[1].strides[k];
-  const bool woven = columns <= 4 && out_row == columns * item && in_row == item && in_column % item == 0;
-  const int64_t height = woven ? kStrip : kTile;
+  const int64_t height = columns <= kWoven && in_row == item ? kLong : kTile;
   int64_t row_tiles = (rows + height - 1) / height, column_tiles = (columns + kTile - 1) / kTile;
-  int64_t outer = l.numel / (rows * columns);
-  parallel_for(0, outer * row_tiles, std::max<int64_t>(1, kGrain / (height * columns)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t at = begin; at < end; at++) {
-                   int64_t r0 = at % row_tiles * height, r1 = std::min(r0 + height, rows), rest = at / row_tiles,
-                           out = 0, in = 0;
-                   for (int d = 1; d < l.ndim; d++) {
-                     if (d == k) continue;
-                     out += rest % l.sizes[d] * l.args[0].strides[d];
-                     in += rest % l.sizes[d] * l.args[1].strides[d];
-                     rest /= l.sizes[d];
-                   }
-                   if (woven) {
-                     weave_rows(columns, reinterpret_cast<const T*>(l.args[1].data + in) + r0, in_column / item,
-                                reinterpret_cast<T*>(l.args[0].data + out) + r0 * columns, r1 - r0);
-                     continue;
-                   }
-                   for (int64_t tile = 0; tile < column_tiles; tile++) {
-                     int64_t c0 = tile * kTile, c1 = std::min(c0 + kTile, columns);
-                     const char* from = l.args[1].data + in + c0 * in_column + r0 * in_row;
-                     T* to = reinterpret_cast<T*>(l.args[0].data + out + r0 * out_row) + c0;
-                     if (in_row == item) {
-                       transpose_tile(c1 - c0, r1 - r0, reinterpret_cast<const T*>(from), in_column, to, out_row);
-                     } else {
-                       T dense[kTile * kTile];
-                       for (int64_t c = c0; c < c1; c++)
-                         gather_run(from + (c - c0) * in_column, in_row, dense + (c - c0) * kTile, r1 - r0);
-                       transpose_tile(c1 - c0, r1 - r0, dense, kTile * item, to, out_row);
-                     }
-                   }
-                 }
-               });
+  const int64_t outer = l.numel / (rows * columns), grain = std::max<int64_t>(1, kGrain / (height * columns));
+  parallel_for(0, outer * row_tiles, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin; at < end; at++) {
+      int64_t r0 = at % row_tiles * height, r1 = std::min(r0 + height, rows), rest = at / row_tiles, out = 0, in = 0;
+      for (int d = 1; d < l.ndim; d++) {
+        if (d == k) continue;
+        out += rest % l.sizes[d] * l.args[0].strides[d];
+        in += rest % l.sizes[d] * l.args[1].strides[d];
+        rest /= l.sizes[d];
+      }
+      for (int64_t tile = 0; tile < column_tiles; tile++) {
+        int64_t c0 = tile * kTile, c1 = std::min(c0 + kTile, columns);
+        const char* from = l.args[1].data + in + c0 * in_column + r0 * in_row;
+        T* to = reinterpret_cast<T*>(l.args[0].data + out + r0 * out_row) + c0;
+        if (in_row == item) {
+          transpose_tile(c1 - c0, r1 - r0, reinterpret_cast<const T*>(from), in_column, to, out_row);
+        } else {
+          T dense[kTile * kTile];
+          for (int64_t c = c0; c < c1; c++)
+            gather_run(from + (c - c0) * in_column, in_row, dense + (c - c0) * kTile, r1 - r0);
+          transpose_tile(c1 - c0, r1 - r0, dense, kTile * item, to, out_row);
+        }
+      }
+    }
+  });
 }
 
 template <class T>

@@ -174,18 +174,18 @@ void brief(char* const* p, const bool* single, int64_t n, const EwParams& params
   };
   const auto at = [&](int k, int64_t i) { return float(reinterpret_cast<const BFloat16*>(p[k])[single[k] ? 0 : i]); };
   const int64_t last = n - 1;
+  BFloat16 end;  // computed before y, which may be an input, is written
   if constexpr (inputs == 1) {
-    const BFloat16 end(call(at(1, last)));
+    end = BFloat16(call(at(1, last)));
     single[1] ? each(same(1)) : each(pairs(1));
-    if (n % 2) y[last] = end;
   } else {
-    const BFloat16 end(call(at(1, last), at(2, last)));
+    end = BFloat16(call(at(1, last), at(2, last)));
     if (single[1])
       single[2] ? each(same(1), same(2)) : each(same(1), pairs(2));
     else
       single[2] ? each(pairs(1), same(2)) : each(pairs(1), pairs(2));
-    if (n % 2) y[last] = end;
   }
+  if (n % 2) y[last] = end;
 }
 
 }  // namespace detail

@@ -71,9 +71,9 @@ struct Block<uint16_t> {
 #endif
 
 // Few rows or columns, as the colours of an image; the many ones of all images are shared out end to end.
-template <int few, class T>
+template <class T>
 void transpose_few(int64_t batch, int64_t rows, int64_t columns, const T* in, T* out) {
-  const int64_t many = std::max(rows, columns), step = few * int64_t(sizeof(T));
+  const int64_t few = std::min(rows, columns), many = std::max(rows, columns), step = few * int64_t(sizeof(T));
   parallel_for(0, batch * many, std::max<int64_t>(1, kGrain / few), [&](int64_t begin, int64_t end) {
     for (int64_t at = begin, count; at < end; at += count) {
       const int64_t j = at % many;
@@ -81,9 +81,9 @@ void transpose_few(int64_t batch, int64_t rows, int64_t columns, const T* in, T*
       const T* src = in + (at - j) * few;
       T* dst = out + (at - j) * few;
       if (rows == few)
-        weave<few>(src + j, many, dst + j * few, count);
+        weave(few, src + j, many, dst + j * few, count);
       else
-        for (int i = 0; i < few; i++)
+        for (int64_t i = 0; i < few; i++)
           gather_run(reinterpret_cast<const char*>(src + j * few + i), step, dst + i * many + j, count);
     }
   });
@@ -92,14 +92,7 @@ void transpose_few(int64_t batch, int64_t rows, int64_t columns, const T* in, T*
 template <class T>
 void transpose_typed(int64_t batch, int64_t rows, int64_t columns, const T* in, T* out) {
   constexpr int side = Block<T>::side;
-  switch (std::min(rows, columns)) {
-    case 2:
-      return transpose_few<2>(batch, rows, columns, in, out);
-    case 3:
-      return transpose_few<3>(batch, rows, columns, in, out);
-    case 4:
-      return transpose_few<4>(batch, rows, columns, in, out);
-  }
+  if (std::min(rows, columns) <= kWoven) return transpose_few(batch, rows, columns, in, out);
   // A strip of the result, `strip` of its rows, is written from all rows of the input; reads come a cache line at a
   // time.
   constexpr int64_t strip = 64 / int64_t(sizeof(T)) > side ? 64 / int64_t(sizeof(T)) : side;

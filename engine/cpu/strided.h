@@ -41,12 +41,22 @@ void gather_run(const char* from, int64_t step, T* to, int64_t n) {
   }
 }
 
-// The other way: to[i * rows + j] = the element i of row j, whose rows lie `row` elements apart.
+namespace detail {
 template <int rows, class T>
-void weave(const T* __restrict from, int64_t row, T* __restrict to, int64_t n) {
+void weave_rows(const T* __restrict from, int64_t row, T* __restrict to, int64_t n) {
   for (int64_t i = 0; i < n; i++)
 #pragma GCC unroll 4
     for (int j = 0; j < rows; j++) to[i * rows + j] = from[j * row + i];
+}
+}  // namespace detail
+
+// The other way, for 2 to kWoven rows that lie `row` elements apart: to[i * rows + j] = the element i of row j.
+constexpr int64_t kWoven = 4;
+template <class T>
+void weave(int64_t rows, const T* from, int64_t row, T* to, int64_t n) {
+  if (rows == 2) return detail::weave_rows<2>(from, row, to, n);
+  if (rows == 3) return detail::weave_rows<3>(from, row, to, n);
+  detail::weave_rows<4>(from, row, to, n);
 }
 
 // n elements of one type from one place to another; they may be the same.

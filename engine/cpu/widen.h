@@ -70,19 +70,19 @@ inline Bits16 narrow(simd::vf x) {
   }
 }
 
-// Pairs of bfloat16 numbers, whose first ones are `low` and whose second ones `high`.
-inline Bits32 narrow_pairs(simd::vf low, simd::vf high) {
+// Pairs of bfloat16 numbers.
+inline Bits32 narrow_pairs(simd::vf first, simd::vf second) {
 #if defined(__AVX512BF16__)
   static constexpr auto order = [] {
     std::array<uint16_t, 32> o{};
     for (uint16_t i = 0; i < 32; i++) o[i] = uint16_t(i / 2 + i % 2 * 16);
     return o;
   }();
-  if (processor_rounds(low, high)) [[likely]]
+  if (processor_rounds(first, second)) [[likely]]
     return (Bits32)_mm512_permutexvar_epi16(_mm512_loadu_si512(order.data()),
-                                            (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low));
+                                            (__m512i)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first));
 #endif
-  return rounded_bits(low) | rounded_bits(high) << 16;
+  return rounded_bits(first) | rounded_bits(second) << 16;
 }
 
 // Accesses as for_vectors gives them, for 16-bit floats: loaded as float32, rounded where they are stored. What
